@@ -1,0 +1,82 @@
+"""aicfg: the provably best way to serve a large language model on given GPUs.
+
+>>> import aicfg
+>>> plan = aicfg.solve("examples/qwen3-32b-h100-vllm.yaml")  # or a mapping, or an aicfg.Experiment
+>>> plan.tokens_per_s, plan.pools, plan.certificate.gap
+
+Everything is imported when it is first used, so ``import aicfg`` itself costs next to nothing.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aicfg.experiments.api import solve, solve_all
+    from aicfg.experiments.loader import load
+    from aicfg.experiments.plan import Certificate, Explanation, Plan, PoolPlan, Relaxation
+    from aicfg.experiments.schema import (
+        Experiment,
+        Fleet,
+        Quant,
+        RoleSearch,
+        Search,
+        Serving,
+        Sla,
+        Workload,
+    )
+    from aicfg.model_specs.errors import AicfgError, InputError
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "aicfg.experiments.api": ("solve", "solve_all"),
+    "aicfg.experiments.loader": ("load",),
+    "aicfg.experiments.plan": ("Certificate", "Explanation", "Plan", "PoolPlan", "Relaxation"),
+    "aicfg.experiments.schema": (
+        "Experiment",
+        "Fleet",
+        "Quant",
+        "RoleSearch",
+        "Search",
+        "Serving",
+        "Sla",
+        "Workload",
+    ),
+    "aicfg.model_specs.errors": ("AicfgError", "InputError"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AicfgError",
+    "Certificate",
+    "Experiment",
+    "Explanation",
+    "Fleet",
+    "InputError",
+    "Plan",
+    "PoolPlan",
+    "Quant",
+    "Relaxation",
+    "RoleSearch",
+    "Search",
+    "Serving",
+    "Sla",
+    "Workload",
+    "__version__",
+    "load",
+    "solve",
+    "solve_all",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from where it lives, once."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'aicfg' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

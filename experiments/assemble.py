@@ -1,0 +1,165 @@
+"""Latency curves into the solver's points: the one place where measured figures become integers.
+
+Rates become micro-units a second and times nanoseconds, rounded half to even, once, with the rate-matching
+efficiency applied before. Every engine then solves the same problem.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aicfg.experiments.prepare import Case
+from aicfg.experiments.schema import MAX_GPUS
+from aicfg.hardware.curves import Curve
+from aicfg.hardware.curves import Role as RoleName
+from aicfg.hardware.search import SearchSpace, Skipped, curves
+from aicfg.model_specs.errors import InputError
+from aicfg.solver.points import DEGREES, Ask, IntArray, Points, Pool, Role
+
+Mode = Literal["agg", "disagg"]
+
+MODES: dict[str, tuple[Mode, ...]] = {"auto": ("agg", "disagg"), "agg": ("agg",), "disagg": ("disagg",)}
+ROLES: dict[Mode, tuple[RoleName, ...]] = {"agg": ("agg",), "disagg": ("prefill", "decode")}
+
+MICRO = 1e6
+NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """All operating points of a case, for the solver and back to the curves they came from."""
+
+    points: Points
+    curves: tuple[Curve, ...]
+    curve: IntArray
+    """Position in ``curves`` of each point."""
+    index: IntArray
+    """Position of each point on its curve."""
+
+
+def modes(case: Case) -> tuple[Mode, ...]:
+    """The modes that the experiment lets compete."""
+    return MODES[case.experiment.serving.mode]
+
+
+def candidates(case: Case, *, any_size: bool = False) -> Candidates:
+    """Every operating point of the roles that the experiment's modes need.
+
+    Workers larger than the fleet are left out, unless ``any_size`` asks for them (to explain what is missing)
+    or there are no others; points beyond the memory of a GPU are left out unless there are no others.
+
+    Raises
+    ------
+    InputError
+        When no layout of any mode can be priced at all.
+    """
+    fleet = MAX_GPUS if any_size else case.experiment.fleet.gpus
+    for gpus, beyond_memory in ((fleet, False), (MAX_GPUS, False), (MAX_GPUS, True)):
+        found, skipped = _found(case, gpus, beyond_memory)
+        if found:
+            break
+    else:
+        raise InputError(f"serving: no worker can be priced: {_reasons(skipped) or 'no layout to search'}")
+    sizes = np.asarray([len(curve.batch) for curve in found], np.int64)
+    return Candidates(
+        _points(found, sizes),
+        tuple(found),
+        np.repeat(np.arange(len(found)), sizes),
+        np.concatenate([np.arange(size) for size in sizes]),
+    )
+
+
+def _found(case: Case, gpus: int, beyond_memory: bool) -> tuple[list[Curve], list[Skipped]]:
+    found: list[Curve] = []
+    skipped: list[Skipped] = []
+    search = case.experiment.serving.search
+    for mode in modes(case):
+        for role in ROLES[mode]:
+            wanted = getattr(search, role)
+            space = SearchSpace(wanted.tp, wanted.pp, wanted.max_batch)
+            of_role, without = curves(case.model, role, space, gpus, beyond_memory)
+            found += of_role
+            skipped += without
+    return found, skipped
+
+
+def _reasons(skipped: list[Skipped]) -> str:
+    """Why layouts are left out: each reason once, with the layout it was first met at."""
+    first: dict[str, str] = {}
+    for each in skipped:
+        first.setdefault(each.reason, f"{each.layout} {each.role}: {each.reason}")
+    return "; ".join(list(first.values())[:3])
+
+
+def ask(case: Case, found: Candidates, mode: Mode, time_limit_s: float | None) -> Ask:
+    """What the experiment asks of a fleet in one mode, in the solver's integers."""
+    experiment = case.experiment
+    sla, workload, system = experiment.sla, experiment.workload, case.model.system
+    return Ask(
+        pools=(Pool(system.name, experiment.fleet.gpus, system.gpus_per_node),),
+        mode=mode,
+        tokens_per_request=workload.osl,
+        latency_tokens=workload.osl - 1,
+        ttft_ns=_bound_ns(sla.ttft_ms),
+        tpot_ns=_bound_ns(sla.tpot_ms),
+        request_latency_ns=_bound_ns(sla.request_latency_ms),
+        types_per_role=experiment.serving.types_per_role,
+        time_limit_s=time_limit_s,
+        names=tuple(f"{curve.role}_{curve.layout}" for curve in found.curves),
+    )
+
+
+def _bound_ns(bound_ms: float | None) -> int | None:
+    return None if bound_ms is None else round(bound_ms * NS_PER_MS)
+
+
+def _points(found: list[Curve], sizes: IntArray) -> Points:
+    groups = {name: number for number, name in enumerate(sorted({c.group for c in found if c.role != "agg"}))}
+    quants = {quant: number for number, quant in enumerate(dict.fromkeys(curve.quant for curve in found))}
+
+    def of_type(value: Callable[[Curve], int]) -> IntArray:
+        return np.repeat(np.asarray([value(curve) for curve in found], np.int64), sizes)
+
+    memory_bytes, memory_limit_bytes = _memory(found)
+    return Points(
+        role=of_type(lambda curve: Role[curve.role.upper()]),
+        pool=of_type(lambda curve: 0),
+        worker_type=np.repeat(np.arange(len(found)), sizes),
+        group=of_type(lambda curve: groups.get(curve.group, -1) if curve.role != "agg" else -1),
+        gpus=of_type(lambda curve: curve.layout.gpus),
+        batch=_joined(found, lambda curve: curve.batch),
+        chunk_tokens=_joined(found, lambda curve: curve.chunk_tokens),
+        request_rate=_joined(found, lambda curve: _integers(curve.requests_per_s * curve.efficiency * MICRO)),
+        token_rate=_joined(found, lambda curve: _integers(curve.tokens_per_s * MICRO)),
+        ttft_ns=_joined(found, lambda curve: _integers(curve.ttft_ms * NS_PER_MS)),
+        tpot_ns=_joined(found, lambda curve: _integers(curve.tpot_ms * NS_PER_MS)),
+        memory_bytes=memory_bytes,
+        memory_limit_bytes=memory_limit_bytes,
+        degrees={name: of_type(partial(_degree, name)) for name in DEGREES},
+        quant=of_type(lambda curve: quants[curve.quant]),
+    )
+
+
+def _degree(name: str, curve: Curve) -> int:
+    degree: int = getattr(curve.layout, name)
+    return degree
+
+
+def _integers(values: NDArray[np.float64]) -> IntArray:
+    return np.rint(values).astype(np.int64)
+
+
+def _joined(found: list[Curve], values: Callable[[Curve], Any]) -> IntArray:
+    return np.concatenate([np.asarray(values(curve), np.int64) for curve in found])
+
+
+def _memory(found: list[Curve]) -> tuple[IntArray, IntArray]:
+    """Bytes and limit per GPU; ``fits`` decides where rounding would tip the balance."""
+    limit = _joined(found, lambda curve: np.maximum(_integers(curve.memory.limit), 0))
+    used = _joined(found, lambda curve: _integers(curve.memory.total))
+    fits = _joined(found, lambda curve: curve.memory.fits).astype(bool)
+    return np.where(fits, np.minimum(used, limit), np.maximum(used, limit + 1)), limit

@@ -1,0 +1,119 @@
+"""``aicfg tables``: what silicon tables there are, and new ones from a source."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aicfg.model_specs.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from aicfg.hardware.tables.importer import Progress
+    from aicfg.hardware.tables.listing import TableRow
+
+
+def run_tables_list(options: Namespace) -> int:
+    """Print the tables: one line an engine, or one line a family when a system is named."""
+    from aicfg.hardware.system import load_system
+    from aicfg.hardware.tables.listing import list_tables
+
+    system = None if options.system is None else load_system(options.system).name
+    rows = list_tables(system, options.backend)
+    if options.json:
+        print(_json(rows))
+        return 0
+    from aicfg.experiments.report import print_on
+
+    print_on(_engines(rows) if system is None else _families(rows), sys.stdout, plain_width=200)
+    if system is None:
+        print("\naicfg tables list --system NAME shows every family with its ranges.")
+    return 0
+
+
+def _json(rows: Iterable["TableRow"]) -> str:
+    import msgspec
+
+    plain = [{**msgspec.to_builtins(row, enc_hook=str), "ranges": _ranges(row)} for row in rows]
+    return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
+
+
+def _ranges(row: "TableRow") -> dict[str, list[int]]:
+    return {axis: [least, most] for axis, least, most in row.ranges}
+
+
+def _table(left: tuple[str, ...], right: tuple[str, ...], last: tuple[str, ...] = ()) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for head in (*left, *right, *last):
+        table.add_column(head, justify="right" if head in right else "left", no_wrap=head not in last)
+    return table
+
+
+def _engines(rows: list["TableRow"]) -> "Table":
+    table = _table(("system", "engine", "version"), ("families", "keys", "rows", "MB"))
+    for (system, backend), group in groupby(rows, lambda row: (row.system, row.backend)):
+        families = list(group)
+        version = next((row.version for row in families if not row.newer), "-")
+        megabytes = sum(row.size_bytes for row in families) / 1e6
+        keys, points = sum(row.keys for row in families), sum(row.rows for row in families)
+        table.add_row(
+            system, backend, version, f"{len(families)}", f"{keys:,}", f"{points:,}", f"{megabytes:.2f}"
+        )
+    return table
+
+
+def _families(rows: list["TableRow"]) -> "Table":
+    table = _table(("engine", "version", "family"), ("keys", "rows"), ("ranges",))
+    for row in rows:
+        ranges = ", ".join(f"{axis} {least:,}…{most:,}" for axis, least, most in row.ranges)
+        table.add_row(row.backend, row.version, row.family, f"{row.keys:,}", f"{row.rows:,}", ranges)
+    return table
+
+
+def run_tables_import(options: Namespace) -> int:
+    """Import a source's tables; they replace what ``--out`` held."""
+    from aicfg.hardware.system import FOLDER
+    from aicfg.hardware.tables.importer import import_tables
+    from aicfg.hardware.tables.store import DATA
+
+    systems = [options.system] if options.system else None
+    backends = [options.backend] if options.backend else None
+    if options.out is None and (systems or backends):
+        raise InputError("--system and --backend need --out: the tables of this aicfg are replaced whole")
+    out = DATA if options.out is None else Path(options.out)
+    _check_out(out)
+    systems_out = FOLDER if options.out is None else None
+    import_tables(Path(options.source), out, systems, backends, _progress(), systems_out)
+    print(f"aicfg: wrote {out}", file=sys.stderr)
+    return 0
+
+
+def _check_out(out: Path) -> None:
+    """Refuse to replace a folder that is not one of tables."""
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise InputError(f"--out {out}: is not a folder")
+    for path in sorted(out.iterdir()) if out.exists() else ():
+        if path.name != "systems" and not any(path.glob("*/manifest.json")):
+            replaced = "it would be replaced; give a new folder or one that an import wrote"
+            raise InputError(f"--out {out}: holds {path.name!r}, which is no table: {replaced}")
+
+
+def _progress() -> "Progress":
+    """Shows how far the import is, on a terminal."""
+    watched = sys.stderr.isatty()
+
+    def show(what: str, done: int, total: int) -> None:
+        if watched:
+            print(
+                f"\r\x1b[K{done}/{total} {what}",
+                end="" if done < total else "\n",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    return show

@@ -1,0 +1,234 @@
+"""The report of a plan on a terminal or in a pipe: short, complete, readable without colour."""
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from aicfg.experiments.plan import Plan, PoolPlan
+from aicfg.experiments.words import (
+    ENGINES,
+    MODES,
+    bar,
+    bounds_words,
+    exact,
+    layout,
+    number,
+    plan_words,
+    share,
+)
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+WIDTH = 96
+_COLOURS = {"prefill": "cyan", "decode": "magenta", "agg": "blue"}
+_LABEL = "bold"
+
+
+def print_report(plan: Plan, file: "TextIO", *, color: bool = True) -> None:
+    """Print the report of ``plan``: at most ``WIDTH`` columns, and plain text where nobody watches."""
+    print_on(report(plan), file, color=color)
+
+
+def report_text(plan: Plan) -> str:
+    """The report as plain text."""
+    file = io.StringIO()
+    print_report(plan, file)
+    return file.getvalue()
+
+
+def print_on(what: RenderableType, file: "TextIO", *, color: bool = True, plain_width: int = WIDTH) -> None:
+    """Print on a terminal, or as plain lines of at most ``plain_width`` columns on anything else."""
+    if file.isatty():
+        console = Console(file=file, no_color=not color, highlight=False)
+        console.width = min(console.width, WIDTH)
+        console.print(what)
+        return
+    plain = Console(
+        file=io.StringIO(), width=plain_width, color_system=None, force_terminal=False, highlight=False
+    )
+    with plain.capture() as captured:
+        plain.print(what)
+    file.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())
+
+
+def report(plan: Plan) -> RenderableType:
+    """The report as something rich prints."""
+    return Group(_title(plan), *(_chosen(plan) if plan.pools else _nothing(plan)))
+
+
+def _title(plan: Plan) -> Text:
+    inputs = plan.inputs
+    fleet, serving, workload = inputs["fleet"], inputs["serving"], inputs["workload"]
+    prefix = f" ({workload['prefix']:,} cached)" if workload["prefix"] else ""
+    formats = f"weights {serving['quant']['gemm']}, KV cache {serving['quant']['kvcache']}"
+    text = Text()
+    text.append(f"{inputs['model']} on {fleet['gpus']:,} × {fleet['system']}", "bold")
+    text.append(f" with {serving['backend']} {serving['version']}", "bold")
+    lengths = f"{workload['isl']:,} tokens in{prefix}, {workload['osl']:,} out"
+    text.append(f"\n{plan.experiment}: {lengths}; {formats}", "dim")
+    return text
+
+
+def _chosen(plan: Plan) -> Iterator[RenderableType]:
+    yield Text()
+    yield _headline(plan)
+    yield _pool_table(plan)
+    yield _facts(plan)
+
+
+def _headline(plan: Plan) -> Text:
+    text = Text()
+    text.append(f"{MODES[plan.mode or 'agg'].capitalize()}", "bold green")
+    text.append(f"  {number(plan.tokens_per_s)} tokens/s", "bold")
+    text.append(f"  {number(plan.tokens_per_s_per_gpu)} per GPU")
+    if plan.tokens_per_s_per_user is not None:
+        text.append(f"  {number(plan.tokens_per_s_per_user)} per user")
+    if plan.status == "optimal":
+        text.append("  ✓ proven optimal", "green")
+    else:
+        gap = plan.certificate.gap
+        rest = "the engine has no bound yet" if gap is None else f"a plan up to {share(gap)} better may exist"
+        text.append(f"\nnot proven: {rest}", "yellow")
+    return text
+
+
+def _pool_table(plan: Plan) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    left, right = ("role", "workers", "memory of a GPU"), ("GPUs", "batch", "chunk", "step ms", "requests/s")
+    for head in (*left[:2], *right, *left[2:]):
+        table.add_column(head, justify="left" if head in left else "right", no_wrap=True)
+    for pool in plan.pools:
+        table.add_row(
+            Text(pool.role, _COLOURS[pool.role]),
+            f"{pool.workers:,} × {layout(pool)}",
+            f"{pool.gpus:,}",
+            f"{pool.batch:,}",
+            "-" if pool.chunk_tokens is None else f"{pool.chunk_tokens:,}",
+            f"{pool.step_ms:.2f}",
+            number(pool.workers * pool.requests_per_s),
+            _memory(pool),
+        )
+    return table
+
+
+def _memory(pool: PoolPlan) -> Text:
+    used, limit = pool.memory_gib.used, pool.memory_gib.limit
+    text = Text(bar(used / limit, 10), "green" if used < 0.95 * limit else "yellow")
+    text.append(f" {used:.1f} of {limit:.1f} GiB", "default")
+    return text
+
+
+def _facts(plan: Plan) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style=_LABEL, no_wrap=True)
+    table.add_column()
+    table.add_row()
+    table.add_row("GPUs", _gpu_bar(plan))
+    sla = plan.inputs["sla"]
+    table.add_row("TTFT", _latency(plan.ttft_ms, sla["ttft_ms"]))
+    table.add_row("TPOT", _latency(plan.tpot_ms, sla["tpot_ms"]))
+    table.add_row("request", _latency(plan.request_latency_ms, sla["request_latency_ms"]))
+    table.add_row("in flight", f"{plan.concurrency:,} requests")
+    table.add_row()
+    for other in plan.alternatives:
+        table.add_row("runner-up", _runner_up(plan, other))
+    table.add_row("certificate", _certificate(plan))
+    table.add_row("rests on", _provenance(plan))
+    return table
+
+
+def _gpu_bar(plan: Plan) -> Text:
+    """One cell a GPU, or a share of GPUs when there are many."""
+    budget, cells = plan.gpus_budget, min(plan.gpus_budget, 32)
+    text, filled, spent = Text(), 0, 0
+    for pool in plan.pools:
+        spent += pool.gpus
+        upto = round(spent * cells / budget)
+        text.append("■" * (upto - filled), _COLOURS[pool.role])
+        filled = upto
+    text.append("·" * (cells - filled), "dim")
+    parts = ", ".join(f"{pool.role} {pool.gpus:,}" for pool in plan.pools)
+    idle = budget - (plan.gpus_used or 0)
+    text.append(f" {parts}" + (f", idle {idle:,}" if idle else "") + f" of {budget:,}")
+    return text
+
+
+def _latency(value: float | None, bound: float | None) -> Text:
+    if value is None:
+        return Text("-")
+    shown = f"{value:,.2f} ms"
+    if bound is None:
+        return Text(f"{shown} (no bound)" if value else shown)
+    margin = (bound - value) / bound
+    text = Text(bar(value / bound, 32), "green" if margin > 0.02 else "yellow")
+    text.append(f" {shown} of {number(bound)} ms, {share(margin)} to spare", "default")
+    return text
+
+
+def _runner_up(plan: Plan, other: Plan) -> str:
+    mode = MODES[other.mode or "agg"]
+    if not other.tokens_per_s or not plan.tokens_per_s:
+        return f"{mode}: no plan ({other.status})"
+    less = share((plan.tokens_per_s - other.tokens_per_s) / plan.tokens_per_s)
+    pools = plan_words(other)
+    return f"{mode}, {less} less: {number(other.tokens_per_s)} tokens/s ({pools})"
+
+
+def _certificate(plan: Plan) -> str:
+    proof = plan.certificate
+    bound = "no bound" if proof.bound is None else f"bound {number(proof.bound)}"
+    gap = "" if proof.gap is None else f", gap {share(proof.gap) if proof.gap else '0'}"
+    also = "".join(f", checked by {ENGINES.get(name, name)}" for name in proof.checked_by)
+    size = f"{proof.points:,} points, {proof.rows} rows, {proof.total_ms:.0f} ms"
+    engine = ENGINES.get(proof.engine, proof.engine)
+    return f"{engine} {bound}{gap}, recomputed {number(proof.recomputed)}{also}; {size}"
+
+
+def _provenance(plan: Plan) -> str:
+    used = plan.provenance.tables
+    tables = ", ".join(f"{each.system} {each.backend} {each.version}" for each in used)
+    return f"tables {tables}; profile {plan.profile}; aicfg {plan.provenance.aicfg}"
+
+
+def _nothing(plan: Plan) -> Iterator[RenderableType]:
+    yield Text()
+    if plan.status == "unknown":
+        yield Text("Stopped before a plan or a proof was found.", "bold yellow")
+        return
+    yield Text("No plan exists within these constraints (proven).", "bold red")
+    explanation = plan.explanation
+    if explanation is None:
+        return
+    yield Text(explanation.text)
+    if any(each.plan for each in explanation.relaxations):
+        yield Text("\nOne change that is enough by itself", _LABEL)
+        yield _relaxations(plan)
+        if explanation.combined and len(explanation.combined) > 1:
+            yield Text.assemble(("\nNearest change of several  ", _LABEL), bounds_words(explanation.combined))
+    if len(explanation.conflict) > 1:
+        yield Text.assemble(("\nCannot hold together  ", _LABEL), ", ".join(explanation.conflict))
+
+
+def _relaxations(plan: Plan) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    heads: tuple[tuple[str, Any], ...] = (
+        ("constraint", "left"),
+        ("asked", "right"),
+        ("needed", "right"),
+        ("gives", "left"),
+    )
+    for head, justify in heads:
+        table.add_column(head, justify=justify)
+    assert plan.explanation is not None
+    for each in plan.explanation.relaxations:
+        gives = "no change of it alone is enough"
+        if each.plan is not None:
+            gives = f"{number(each.plan.tokens_per_s)} tokens/s, {plan_words(each.plan)}"
+        needed = "-" if each.needed is None else exact(each.needed)
+        table.add_row(each.constraint, exact(each.asked), needed, gives)
+    return table

@@ -1,0 +1,149 @@
+"""What an experiment asks: model, workload, service-level agreement, fleet, serving.
+
+These structures are the schema. A field's description is both an editor's hint and what an error message says
+would be accepted. ``docs/experiment.md`` explains each key with examples.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+MAX_TOKENS = 10_000_000
+MAX_GPUS = 100_000
+MAX_MS = 1e9
+
+DEFAULT_PROFILE = "aiconfigurator-0.12"
+
+ModeName = Literal["auto", "agg", "disagg"]
+
+Text = Annotated[str, Meta(min_length=1, description="text")]
+Format = Annotated[str, Meta(min_length=1, description="the name of a number format, such as fp8")]
+Tokens = Annotated[
+    int, Meta(ge=1, le=MAX_TOKENS, description=f"a whole number of tokens from 1 to {MAX_TOKENS:,}")
+]
+Bound = Annotated[
+    float,
+    Meta(ge=1e-6, le=MAX_MS, description="milliseconds above 0 (leave the key out for no bound)"),
+]
+Degree = Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1,024")]
+Batch = Annotated[int, Meta(ge=1, le=65_536, description="a whole number from 1 to 65,536")]
+Degrees = Annotated[
+    tuple[Degree, ...],
+    Meta(
+        min_length=1, max_length=64, description="a list of whole numbers from 1 to 1,024, such as [1, 2, 4]"
+    ),
+]
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """A mapping of the experiment: strict and unchangeable."""
+
+
+class Workload(Part, frozen=True, kw_only=True):
+    """The requests to serve: all of one length."""
+
+    isl: Annotated[Tokens, Meta(title="Input sequence length, tokens")]
+    osl: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=MAX_TOKENS,
+            title="Output sequence length, tokens",
+            description=f"a whole number of tokens from 2 to {MAX_TOKENS:,}",
+        ),
+    ]
+    prefix: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MAX_TOKENS,
+            title="Prompt tokens already in the prefix cache",
+            description="a whole number of tokens from 0 to isl - 1",
+        ),
+    ] = 0
+
+
+class Sla(Part, frozen=True, kw_only=True):
+    """The service-level agreement. A bound left out is not a constraint."""
+
+    ttft_ms: Annotated[Bound | None, Meta(title="Time to the first token at most")] = None
+    tpot_ms: Annotated[Bound | None, Meta(title="Time per further output token at most")] = None
+    request_latency_ms: Annotated[Bound | None, Meta(title="Whole request at most, in place of tpot_ms")] = (
+        None
+    )
+
+
+class Fleet(Part, frozen=True, kw_only=True):
+    """The GPUs that the deployment may use."""
+
+    system: Annotated[
+        Text, Meta(description="the name of a GPU system, such as h100_sxm", title="GPU system")
+    ]
+    gpus: Annotated[
+        int, Meta(ge=1, le=MAX_GPUS, description=f"a whole number of GPUs from 1 to {MAX_GPUS:,}")
+    ]
+
+
+class Quant(Part, frozen=True, kw_only=True):
+    """Number formats by component; what is left out follows the checkpoint.
+
+    The names are those of ``aicfg.model_specs.quantization``.
+    """
+
+    gemm: Annotated[Format | None, Meta(title="Dense weights")] = None
+    moe: Annotated[Format | None, Meta(title="Expert weights")] = None
+    kvcache: Annotated[Format | None, Meta(title="KV cache")] = None
+    fmha: Annotated[Format | None, Meta(title="Attention")] = None
+    comm: Annotated[Format | None, Meta(title="Communication")] = None
+
+
+class RoleSearch(Part, frozen=True, kw_only=True):
+    """Restricts the workers of one role; what is left out is searched whole."""
+
+    tp: Annotated[Degrees | None, Meta(title="Tensor-parallel degrees")] = None
+    pp: Annotated[Degrees | None, Meta(title="Pipeline-parallel degrees")] = None
+    max_batch: Annotated[Batch | None, Meta(title="Largest batch")] = None
+
+
+class Search(Part, frozen=True, kw_only=True):
+    """Restrictions of the search by role."""
+
+    agg: RoleSearch = RoleSearch()
+    prefill: RoleSearch = RoleSearch()
+    decode: RoleSearch = RoleSearch()
+
+
+class Serving(Part, frozen=True, kw_only=True):
+    """How the model is served."""
+
+    backend: Annotated[Literal["vllm", "sglang", "trtllm"], Meta(title="Serving engine")] = "vllm"
+    version: Annotated[
+        Text | None, Meta(description="text in quotes, such as '0.24.0'", title="Engine version")
+    ] = None
+    mode: Annotated[ModeName, Meta(title="Aggregated, disaggregated, or the better of both")] = "auto"
+    quant: Quant = Quant()
+    types_per_role: Annotated[
+        int, Meta(ge=1, le=1, description="1 (one worker type a role)", title="Worker types a role")
+    ] = 1
+    search: Search = Search()
+
+
+class Experiment(Part, frozen=True, kw_only=True):
+    """One question: the best way to serve this model on these GPUs within this agreement."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$",
+            description="up to 100 letters, digits and . _ + - (it names files)",
+        ),
+    ] = "experiment"
+    model: Annotated[Text, Meta(description="a Hugging Face id, a folder, or a config.json", title="Model")]
+    workload: Workload
+    sla: Sla = Sla()
+    fleet: Fleet
+    serving: Serving = Serving()
+    objective: Annotated[Literal["tokens_per_s"], Meta(title="What is made best")] = "tokens_per_s"
+    profile: Annotated[Text, Meta(description="the name of a profile", title="Coefficients")] = (
+        DEFAULT_PROFILE
+    )

@@ -1,0 +1,90 @@
+"""Figures in words: how reports and messages write numbers, layouts and pools."""
+
+from collections.abc import Sequence
+
+from aicfg.experiments.plan import Plan, PoolPlan, Relaxation
+from aicfg.model_specs.layout import Layout
+
+MODES = {"agg": "aggregated", "disagg": "disaggregated", "mixed": "mixed"}
+ENGINES = {"highs": "HiGHS", "cpsat": "CP-SAT", "pyomo": "Pyomo"}
+
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def number(value: float | None) -> str:
+    """A figure with as many digits as it deserves: ``9,048.2``, ``282.8``, ``9.781``, ``32``."""
+    if value is None:
+        return "-"
+    if value == int(value):
+        return f"{int(value):,}"
+    digits = 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 3
+    return f"{value:,.{digits}f}"
+
+
+def exact(value: float) -> str:
+    """A bound with all the digits that make it hold: ``136.08``, ``5.823``, ``16``."""
+    return f"{value:,.3f}".rstrip("0").rstrip(".")
+
+
+def share(value: float) -> str:
+    """A share as a percentage: ``26 %``, ``2.2 %``, ``<0.1 %``."""
+    percent = 100 * value
+    if 0 < percent < 0.1:
+        return "<0.1 %"
+    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
+
+
+def bar(filled: float, cells: int) -> str:
+    """``filled`` (0 to 1) of a bar of ``cells`` characters."""
+    eighths = round(min(max(filled, 0.0), 1.0) * cells * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(cells, "░")
+
+
+def layout(pool: PoolPlan) -> str:
+    """The layout of one worker, such as ``tp4pp2``."""
+    return str(Layout(pool.tp, pool.pp, pool.dp, pool.cp, pool.moe_tp, pool.moe_ep))
+
+
+def pool_words(pool: PoolPlan) -> str:
+    """One pool in a few words: ``2 × tp8 decode``."""
+    return f"{pool.workers:,} × {layout(pool)} {pool.role}"
+
+
+def plan_words(plan: Plan) -> str:
+    """The pools of a plan in a few words."""
+    return " + ".join(pool_words(pool) for pool in plan.pools)
+
+
+_OUT_OF_REACH = {
+    "sla.ttft_ms": "TTFT {asked} ms is out of reach; the lowest that the rest allows is {needed} ms{by}.",
+    "sla.tpot_ms": "TPOT {asked} ms is out of reach; the lowest that the rest allows is {needed} ms{by}.",
+    "sla.request_latency_ms": (
+        "A request cannot end within {asked} ms; the earliest that the rest allows is {needed} ms{by}."
+    ),
+    "memory_gib": "A GPU can hold {asked} GiB, where at least {needed} GiB are needed{by}.",
+    "fleet.gpus": "{asked} GPUs are too few; the fewest that the rest allows are {needed}{by}.",
+}
+
+
+def bounds_words(bounds: dict[str, float]) -> str:
+    """Bounds by key, such as ``sla.ttft_ms 136.08, fleet.gpus 4``."""
+    return ", ".join(f"{key} {exact(value)}" for key, value in bounds.items())
+
+
+def explanation_words(relaxations: Sequence[Relaxation], combined: dict[str, float] | None) -> str:
+    """Why nothing is feasible, in sentences."""
+    sentences = [
+        _OUT_OF_REACH[each.constraint].format(
+            asked=exact(each.asked),
+            needed=exact(each.needed),
+            by="" if each.plan is None else f" ({plan_words(each.plan)})",
+        )
+        for each in relaxations
+        if each.needed is not None
+    ]
+    if sentences:
+        return " ".join(sentences)
+    if combined:
+        return f"No change of one constraint alone is enough. Together these are: {bounds_words(combined)}."
+    return "No two workers of this model can serve together on this system, whatever the bounds."

@@ -1,0 +1,29 @@
+"""Workers of one phase: prefill only, or decode only.
+
+Rules: performance model of AIConfigurator 0.12, §6.1 and §6.4.
+"""
+
+import numpy as np
+
+from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.profile import Phases
+from aicfg.hardware.step import StepModel
+from aicfg.hardware.workload import Workload
+
+
+def prefill_ms(step: StepModel, workload: Workload, batch: FloatArray, rule: Phases) -> FloatArray:
+    """Time in ms to prefill ``batch`` (N,) whole prompts at once."""
+    return step.prefill_ms(batch, workload.isl, workload.prefix) * rule.prefill_correction
+
+
+def decode_ms(step: StepModel, workload: Workload, batch: FloatArray, rule: Phases) -> FloatArray:
+    """Mean time in ms of a decode step of ``batch`` (N,) requests over the tokens of an answer.
+
+    One step in every ``decode_stride_tokens`` is priced, with the cache it finds, and stands for those up to
+    the next.
+    """
+    steps = workload.osl - 1
+    priced = np.arange(0, steps, rule.decode_stride_tokens)
+    stands_for = np.minimum(rule.decode_stride_tokens, steps - priced) / steps
+    attention = step.decoding_ms(batch, (workload.isl + priced + 1).astype(np.float64), stands_for)
+    return (step.shared_ms("decode", batch, batch) + attention) * rule.decode_correction

@@ -1,0 +1,166 @@
+"""Profiles: the empirical coefficients of the performance model, one readable file each under ``profiles/``.
+
+Formulas are code; what was fitted or observed is here. Every field is described beside its value in the file.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from aicfg.model_specs.errors import InputError, nearest
+
+FOLDER = Path(__file__).parent / "profiles"
+
+ByBackend = dict[str, float]
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Common settings: immutable, and a key that nobody reads is an error."""
+
+
+class LengthSamples(_Part, frozen=True):
+    """Evenly spaced lengths around the one asked for, as factors of it."""
+
+    low: float
+    high: float
+    count: int
+
+
+class Operations(_Part, frozen=True):
+    """How single operations are charged."""
+
+    attention_extra_factor: float
+    attention_extra_tokens: int
+    decode_length_samples: LengthSamples
+    lm_head_rows_in_mixed_step: int
+
+
+class Phases(_Part, frozen=True):
+    """Workers that only prefill or only decode."""
+
+    decode_stride_tokens: int
+    prefill_correction: float
+    decode_correction: float
+
+
+class Disaggregated(_Part, frozen=True):
+    """Matching of prefill and decode workers."""
+
+    ttft_factor: float
+    prefill_rate_efficiency: float
+    decode_rate_efficiency: float
+    decimals: int
+
+
+class Queue(_Part, frozen=True):
+    """How many mixed steps' time a prompt waits, as a factor of its own."""
+
+    law: Literal["log2_batch", "prompt_steps"]
+    slope: float
+    most: float
+    at_three: float = 2.0
+
+
+class Aggregated(_Part, frozen=True):
+    """Workers that mix prefill chunks with decoding."""
+
+    host_ms_per_layer: float
+    queue: Queue
+    decode_share: Literal["batch", "flow"]
+    mixed_steps_hidden: int
+    littles_law_cap: bool
+
+
+class KvBudget(_Part, frozen=True):
+    """How an engine sizes its KV cache."""
+
+    rule: Literal["of_total", "of_free"]
+    reachable: float
+    fraction: float
+    fraction_by_version: dict[str, float] = {}
+
+    def fraction_for(self, version: str) -> float:
+        """The engine's default memory fraction in ``version``."""
+        return self.fraction_by_version.get(version, self.fraction)
+
+
+class GraphSize(_Part, frozen=True):
+    """Chunk and largest CUDA-graph batch for which memory is set aside."""
+
+    chunk_tokens: int
+    graph_batch: int
+
+
+class SglangReserve(_Part, frozen=True):
+    """What SGLang sets aside before it sizes its cache, in MiB."""
+
+    least_mib: float
+    base_mib: float
+    per_chunk_token_mib: float
+    per_tp_pp_mib: float
+    per_graph_batch_mib: float
+    small_tp: GraphSize
+    large_tp: GraphSize
+
+
+class Memory(_Part, frozen=True):
+    """Bytes per GPU beside weights and KV cache."""
+
+    activation_floor_bytes: ByBackend
+    activation_factor: ByBackend
+    activation_width: dict[str, dict[str, dict[int, float]]]
+    aggregated_activation_tokens: dict[str, int | None]
+    other_factor: ByBackend
+    kv_budget: dict[str, KvBudget]
+    sglang_reserve: SglangReserve
+
+
+class RoleSearch(_Part, frozen=True):
+    """Degrees and batches tried for one role."""
+
+    tp: tuple[int, ...]
+    tp_in_rack: tuple[int, ...]
+    pp: tuple[int, ...]
+    max_batch: int
+
+
+class Search(_Part, frozen=True):
+    """The space of layouts, batches and chunk budgets."""
+
+    agg: RoleSearch
+    prefill: RoleSearch
+    decode: RoleSearch
+    chunk_step_tokens: int
+    chunk_most_tokens: int
+
+
+class Profile(_Part, frozen=True):
+    """One set of coefficients."""
+
+    name: str
+    operations: Operations
+    phases: Phases
+    disaggregated: Disaggregated
+    aggregated: dict[str, Aggregated]
+    memory: Memory
+    search: Search
+
+
+def profile_names() -> tuple[str, ...]:
+    """The profiles that are shipped."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+
+
+@cache
+def load_profile(name: str) -> Profile:
+    """The profile called ``name``."""
+    import yaml
+
+    if name not in profile_names():
+        known = ", ".join(profile_names())
+        raise InputError(f"unknown profile {name!r}{nearest(name, profile_names())} (known: {known})")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    facts = yaml.load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), Loader=loader)
+    return msgspec.convert(facts, Profile)

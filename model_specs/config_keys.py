@@ -1,0 +1,78 @@
+"""Typed reading of a ``config.json``: every complaint names the file and the key."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aicfg.model_specs.errors import InputError, nearest
+
+_MOST = {
+    "hidden_size": 2**20,
+    "num_hidden_layers": 10_000,
+    "num_attention_heads": 2**14,
+    "num_key_value_heads": 2**14,
+    "head_dim": 2**14,
+    "intermediate_size": 2**24,
+    "vocab_size": 2**26,
+    "max_position_embeddings": 2**31,
+    "sliding_window": 2**31,
+}
+"""Beyond these a value is a mistake: at least ten times what any published model has."""
+
+
+class ConfigKeys:
+    """Reads our keys under the names the model's class gives them, with the class's defaults.
+
+    Parameters
+    ----------
+    config
+        The ``config.json``.
+    facts
+        The class's entry of ``classes.yaml``.
+    source
+        Opens every message.
+    """
+
+    def __init__(self, config: Mapping[str, Any], facts: Mapping[str, Any], source: str) -> None:
+        self.config = config
+        self._names: Mapping[str, str] = facts.get("keys", {})
+        self._defaults: Mapping[str, Any] = facts.get("defaults", {})
+        self._source = source
+        for key, value in facts.get("must_equal", {}).items():
+            if config.get(key, value) != value:
+                raise self.error(key, f"only {value!r} is covered, found {config[key]!r:.60}")
+
+    def name(self, key: str) -> str:
+        """The name under which this class's config.json has our key."""
+        return self._names.get(key, key)
+
+    def has(self, key: str) -> bool:
+        """The key is there and not null."""
+        return self.config.get(self.name(key)) is not None
+
+    def error(self, key: str, problem: str) -> InputError:
+        """The complaint about one key."""
+        return InputError(f"{self._source}: {self.name(key)}: {problem}")
+
+    def count(self, key: str, default: int | None = None) -> int:
+        """A positive integer; ``default`` stands in for an absent or null key."""
+        if not self.has(key):
+            if default is None:
+                close = nearest(self.name(key), self.config)
+                raise self.error(key, f"missing, a positive integer is needed{close}")
+            return default
+        value = self.config[self.name(key)]
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.error(key, f"a positive integer is needed, found {value!r:.60}")
+        if not 1 <= value <= _MOST[key]:
+            shown = value if abs(value) < 10**18 else f"a number of {len(str(abs(value)))} digits"
+            raise self.error(key, f"must lie in 1 … {_MOST[key]}, found {shown}")
+        return value
+
+    def flag(self, key: str, default: bool | None = None) -> bool:
+        """True or false; an absent or null key takes ``default``, else the class's."""
+        value = self.config.get(key)
+        if value is None:
+            value = self._defaults[key] if default is None else default
+        if not isinstance(value, bool):
+            raise self.error(key, f"true or false is needed, found {value!r:.60}")
+        return value

@@ -1,0 +1,111 @@
+"""aicfg against AIConfigurator's own answers: output tokens/s of the whole GPU budget, under the same
+profile.
+
+    python tests/bench/peer_cases.py
+
+Reads ``tests/data/peer_cases.csv`` (what AIConfigurator 0.12.0 answered) and prints, for each case and mode,
+both figures and why ours is larger: a batch that its grid skips, or GPUs that its answer leaves idle.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import aicfg
+
+CASES = Path(__file__).parents[1] / "data" / "peer_cases.csv"
+PEER_BATCHES = {
+    "agg": {
+        *range(1, 16),
+        *range(16, 29, 4),
+        *range(32, 57, 8),
+        *range(64, 241, 16),
+        *range(256, 481, 32),
+        512,
+    },
+    "disagg": {*range(1, 16), *range(16, 31, 2), *range(32, 125, 4), *range(128, 505, 8), 512},
+}
+ROUNDING = 0.005
+"""The peer prints tokens/s per GPU to two decimals."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One case in one mode."""
+
+    case: str
+    mode: str
+    budget: int
+    ours: aicfg.Plan
+    peer_tokens_per_s: float
+    peer_gpus: int
+
+    @property
+    def gain(self) -> float:
+        """Our tokens/s over the peer's, less one."""
+        return (self.ours.tokens_per_s or 0.0) / self.peer_tokens_per_s - 1.0
+
+    @property
+    def skipped_batch(self) -> bool:
+        """Whether our plan uses a batch that the peer's grid lacks."""
+        grown = [pool for pool in self.ours.pools if pool.role != "prefill"]
+        return any(pool.batch not in PEER_BATCHES[self.mode] for pool in grown)
+
+    @property
+    def peer_idles(self) -> bool:
+        """Whether the peer's answer leaves GPUs of the budget unused."""
+        return self.peer_gpus < self.budget
+
+    @property
+    def at_least(self) -> bool:
+        """Whether we serve no less, but for the peer's rounding."""
+        return (self.ours.tokens_per_s or 0.0) >= self.peer_tokens_per_s - ROUNDING * self.budget
+
+
+def experiment(row: dict[str, str], mode: str) -> dict[str, object]:
+    """The case as an experiment."""
+    return {
+        "name": f"{row['case']}-{mode}",
+        "model": row["model"],
+        "workload": {"isl": int(row["isl"]), "osl": int(row["osl"]), "prefix": int(row["prefix"])},
+        "sla": {"ttft_ms": float(row["ttft_ms_sla"]), "tpot_ms": float(row["tpot_ms_sla"])},
+        "fleet": {"system": row["system"], "gpus": int(row["gpus"])},
+        "serving": {"backend": row["backend"], "mode": mode},
+        "profile": "aiconfigurator-0.12",
+    }
+
+
+def compare(row: dict[str, str], mode: str) -> Comparison:
+    """Solve one case in one mode and set it beside the peer's answer."""
+    plan = aicfg.solve(experiment(row, mode))
+    peer, gpus = float(row[f"{mode}_tokens_s"]), int(row[f"{mode}_gpus_used"])
+    return Comparison(row["case"], mode, int(row["gpus"]), plan, peer, gpus)
+
+
+def cases() -> list[dict[str, str]]:
+    """All rows of the file."""
+    with CASES.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def main() -> None:
+    """Print the table."""
+    print(f"{'case':5}{'mode':8}{'aicfg':>10}{'peer':>10}{'gain':>8}  {'GPUs':>9}  why, and the plan")
+    for row in cases():
+        for mode in ("agg", "disagg"):
+            try:
+                found = compare(row, mode)
+            except aicfg.InputError as error:
+                print(f"{row['case']:5}{mode:8}  {error}")
+                continue
+            why = [word for word, so in (("batch", found.skipped_batch), ("idle", found.peer_idles)) if so]
+            plan = ", ".join(f"{p.workers}x tp{p.tp}pp{p.pp} b{p.batch} {p.role}" for p in found.ours.pools)
+            used = f"{found.ours.gpus_used}/{found.peer_gpus}"
+            print(
+                f"{found.case:5}{mode:8}{found.ours.tokens_per_s or 0:10.1f}{found.peer_tokens_per_s:10.1f}"
+                f"{found.gain:8.1%}  {used:>9}  {'+'.join(why) or '-':12}{plan}"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Explanations: in the experiment's keys and units, smallest and usable."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from aicfg.experiments.api import solve
+from aicfg.experiments.loader import load
+from aicfg.experiments.plan import Explanation, Plan
+
+BASE: dict[str, Any] = {
+    "model": "Qwen/Qwen3-32B",
+    "workload": {"isl": 4000, "osl": 500},
+    "fleet": {"system": "h100_sxm", "gpus": 8},
+    "serving": {
+        "search": {"agg": {"max_batch": 16}, "prefill": {"max_batch": 1}, "decode": {"max_batch": 16}}
+    },
+}
+
+
+def explained(**changes: Any) -> tuple[Plan, Explanation]:
+    """The plan of an infeasible variant of the base, and its explanation."""
+    plan = solve({**BASE, **changes})
+    assert plan.status == "infeasible"
+    assert plan.pools == ()
+    assert plan.explanation is not None
+    return plan, plan.explanation
+
+
+def with_bound(plan: Plan, key: str, value: float) -> str:
+    """Status of the plan's experiment with one bound replaced."""
+    inputs = msgspec.json.decode(msgspec.json.encode(plan.inputs))
+    part, name = key.split(".")
+    inputs[part][name] = int(value) if key == "fleet.gpus" else value
+    return solve(inputs, explain=False).status
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"sla": {"ttft_ms": 50, "tpot_ms": 10}}, "sla.ttft_ms"),
+        ({"sla": {"ttft_ms": 1000, "tpot_ms": 2}}, "sla.tpot_ms"),
+        ({"sla": {"request_latency_ms": 1000}}, "sla.request_latency_ms"),
+        ({"sla": {"ttft_ms": 300, "tpot_ms": 8}, "fleet": {"system": "h100_sxm", "gpus": 2}}, "fleet.gpus"),
+    ],
+)
+def test_the_smallest_change_of_one_constraint(changes: dict[str, Any], key: str) -> None:
+    """What is needed makes a plan exist as it stands, and 1 % (or one GPU) less does not."""
+    plan, explanation = explained(**changes)
+    change = next(each for each in explanation.relaxations if each.constraint == key)
+    assert change.needed is not None
+    assert change.needed > change.asked
+    assert with_bound(plan, key, change.needed) == "optimal"
+    less = change.needed - 1 if key == "fleet.gpus" else 0.99 * change.needed
+    assert with_bound(plan, key, less) == "infeasible"
+    assert str(key.split(".")[0]) in plan.inputs
+
+
+def test_the_plan_of_a_change_is_the_best_under_it() -> None:
+    """A relaxation's plan is the plan of the experiment with that bound, and says so in its inputs."""
+    plan, explanation = explained(sla={"ttft_ms": 50, "tpot_ms": 10})
+    change = explanation.relaxations[0]
+    assert change.plan is not None
+    assert change.plan.inputs["sla"]["ttft_ms"] == change.needed
+    again = solve(change.plan.inputs)
+    assert again.tokens_per_s == pytest.approx(change.plan.tokens_per_s, rel=1e-6)
+    assert change.plan.certificate.recomputed == pytest.approx(change.plan.tokens_per_s, rel=1e-6)
+    assert plan.tokens_per_s is None
+
+
+def test_no_change_alone_is_enough() -> None:
+    """Two bounds out of reach: no single change helps, the combined one does."""
+    plan, explanation = explained(sla={"ttft_ms": 50, "tpot_ms": 2})
+    assert [(each.constraint, each.needed) for each in explanation.relaxations] == [
+        ("sla.ttft_ms", None),
+        ("sla.tpot_ms", None),
+        ("fleet.gpus", None),
+    ]
+    assert explanation.combined is not None
+    assert set(explanation.combined) == {"sla.ttft_ms", "sla.tpot_ms"}
+    inputs = {**plan.inputs, "sla": {key.split(".")[1]: value for key, value in explanation.combined.items()}}
+    assert solve(inputs, explain=False).status == "optimal"
+    assert explanation.text.startswith(
+        "No change of one constraint alone is enough. Together these are: sla.ttft_ms"
+    )
+
+
+def test_a_model_that_fits_no_gpu() -> None:
+    """Where no layout holds the model, the memory of a GPU is what is missing."""
+    small = {role: {"tp": [1], "pp": [1], "max_batch": 2} for role in ("agg", "prefill", "decode")}
+    _, explanation = explained(serving={"search": small}, model="meta-llama/Meta-Llama-3.1-405B")
+    (memory,) = [each for each in explanation.relaxations if each.constraint == "memory_gib"]
+    assert memory.needed is not None
+    assert 750 < memory.needed < 850
+    assert memory.asked < 80
+    assert explanation.conflict == ("memory_gib",)
+    assert "A GPU can hold" in explanation.text
+
+
+def test_an_infeasible_plan_round_trips_and_has_no_mode() -> None:
+    """Without a plan the figures are null; the explanation survives JSON, and is left out when not wanted."""
+    plan, _ = explained(sla={"ttft_ms": 50})
+    assert Plan.from_json(plan.to_json()) == plan
+    assert (plan.mode, plan.objective.value, plan.gpus_used, plan.certificate.gap) == (None, None, None, None)
+    assert solve(load({**BASE, "sla": {"ttft_ms": 50}})[0], explain=False).explanation is None
+
+
+def test_one_mode_is_explained_by_itself() -> None:
+    """Asked for disaggregated serving alone, the explanation is about prefill and decode workers."""
+    _, explanation = explained(sla={"ttft_ms": 50}, serving={**BASE["serving"], "mode": "disagg"})
+    assert explanation.conflict == ("sla.ttft_ms",)
+    plan = explanation.relaxations[0].plan
+    assert plan is not None
+    assert [pool.role for pool in plan.pools] == ["prefill", "decode"]

@@ -1,0 +1,115 @@
+"""The report: complete, narrow, plain in a pipe."""
+
+import io
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from aicfg.experiments.api import solve
+from aicfg.experiments.plan import Plan
+from aicfg.experiments.report import WIDTH, print_report, report_text
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """The plan of the first example, with smaller batches."""
+    mapping: dict[str, Any] = {
+        "name": "first",
+        "model": "Qwen/Qwen3-32B",
+        "workload": {"isl": 4000, "osl": 500},
+        "sla": {"ttft_ms": 300, "tpot_ms": 10},
+        "fleet": {"system": "h100_sxm", "gpus": 32},
+        "serving": {"search": {"decode": {"max_batch": 64}, "agg": {"max_batch": 32}}},
+    }
+    return solve(mapping)
+
+
+def line(text: str, label: str) -> str:
+    """The line of the report that begins with ``label``."""
+    return next(each for each in text.splitlines() if each.startswith(label))
+
+
+def test_everything_asked_for_is_there(plan: Plan) -> None:
+    """Plan, GPUs, latency with margin, memory, runner-up, certificate and provenance, each on its line."""
+    text = report_text(plan)
+    prefill, decode = plan.pools
+    assert "Qwen/Qwen3-32B on 32 × h100_sxm with vllm" in text
+    assert "Disaggregated  " in text
+    assert "✓ proven optimal" in text
+    assert re.match(
+        rf"prefill +{prefill.workers} × tp{prefill.tp} +{prefill.gpus} +1 +- ", line(text, "prefill")
+    )
+    assert f"{decode.memory_gib.used:.1f} of {decode.memory_gib.limit:.1f} GiB" in line(text, "decode")
+    idle = 32 - (plan.gpus_used or 0)
+    assert line(text, "GPUs").endswith(f"prefill {prefill.gpus}, decode {decode.gpus}, idle {idle} of 32")
+    assert re.search(r"\d ms of 300 ms, [\d.]+ % to spare$", line(text, "TTFT"))
+    assert re.search(r"\d ms of 10 ms, .* to spare$", line(text, "TPOT"))
+    assert re.search(r"aggregated, \d+ % less: ", line(text, "runner-up"))
+    assert re.search(
+        r"HiGHS bound .*, gap 0, recomputed .* points, \d+ rows, \d+ ms$", line(text, "certificate")
+    )
+    assert "h100_sxm vllm" in line(text, "rests on")
+
+
+def test_a_pipe_gets_plain_narrow_lines(plan: Plan) -> None:
+    """No control characters, no trailing blanks, nothing wider than the report's width."""
+    text = report_text(plan)
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert all(each == each.rstrip() and len(each) <= WIDTH for each in text.splitlines())
+
+
+@pytest.mark.parametrize("color", [True, False])
+def test_a_terminal_gets_the_same_words(plan: Plan, color: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colour adds escape sequences only; --no-color leaves out every colour."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    file = Terminal()
+    print_report(plan, file, color=color)
+    colours = re.findall(r"\x1b\[[\d;]*m", file.getvalue())
+    assert any(re.search(r"[;\[]3[0-7][;m]", code) for code in colours) == color
+    plain = re.sub(r"\x1b\[[\d;]*m", "", file.getvalue())
+    assert plain.split() == report_text(plan).split()
+
+
+def test_a_plan_without_proof_says_so(plan: Plan) -> None:
+    """A plan whose engine was stopped shows what could still be gained."""
+    stopped = replace(plan, status="feasible", certificate=replace(plan.certificate, gap=0.031))
+    assert "not proven: a plan up to 3.1 % better may exist" in report_text(stopped)
+    unbounded = replace(plan, status="feasible", certificate=replace(plan.certificate, gap=None, bound=None))
+    assert "not proven: the engine has no bound yet" in report_text(unbounded)
+
+
+def test_nothing_in_hand(plan: Plan) -> None:
+    """Stopped without a plan is one sentence."""
+    nothing = replace(plan, status="unknown", pools=())
+    assert report_text(nothing).splitlines()[-1] == "Stopped before a plan or a proof was found."
+
+
+def test_infeasible_in_words_and_figures(plan: Plan) -> None:
+    """An infeasible experiment shows the sentence, and what each change would give."""
+    inputs = {**plan.inputs, "sla": {"ttft_ms": 50, "tpot_ms": 10}}
+    infeasible = solve(inputs)
+    text = report_text(infeasible)
+    assert infeasible.explanation is not None
+    needed = infeasible.explanation.relaxations[0].needed
+    assert f"TTFT 50 ms is out of reach; the lowest that the rest allows is {needed:g} ms" in text
+    assert re.search(rf"sla.ttft_ms +50 +{needed:g} +[\d,.]+ tokens/s, 4 × tp8 agg", text)
+    assert "no change of it alone is enough" in line(text, "sla.tpot_ms")
+
+
+def test_thousands_of_gpus_fit_the_bar(plan: Plan) -> None:
+    """The GPU bar stays within its cells for large fleets."""
+    many = tuple(replace(pool, workers=pool.workers * 100) for pool in plan.pools)
+    used = sum(pool.gpus for pool in many)
+    text = report_text(replace(plan, pools=many, gpus_used=used, gpus_budget=3200))
+    assert len(re.findall("[■·]", line(text, "GPUs"))) == 32

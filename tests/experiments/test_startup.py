@@ -1,0 +1,42 @@
+"""What is imported when: cheap to import, and no heavy package on the default way."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("pandas", "pyomo", "ortools", "matplotlib", "pyarrow", "huggingface_hub", "scipy")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "qwen3-32b-h100-vllm.yaml"
+RUN = """
+import io, sys
+from aicfg.experiments.cli import main
+out, sys.stdout = sys.stdout, io.StringIO()
+assert main({words}) == 0
+sys.stdout = out
+"""
+
+
+def modules_after(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter holds after ``code``."""
+    script = f"{code}\nimport sys\nprint('\\n'.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_aicfg_imports_next_to_nothing() -> None:
+    """``import aicfg`` loads no other package and not even a module of its own."""
+    assert modules_after("import aicfg") - modules_after("") == {"aicfg"}
+
+
+@pytest.mark.parametrize(
+    "words", [["solve", str(EXAMPLE), "--json"], ["solve", str(EXAMPLE)], ["tables", "list"]]
+)
+def test_the_default_way_imports_nothing_heavy(words: list[str]) -> None:
+    """Solving with the default engine and listing tables need none of the heavy packages."""
+    assert modules_after(RUN.format(words=words)).isdisjoint(HEAVY)
+
+
+def test_json_needs_no_rich() -> None:
+    """--json prints without the terminal library."""
+    assert "rich" not in modules_after(RUN.format(words=["solve", str(EXAMPLE), "--json"]))

@@ -1,0 +1,48 @@
+"""Figures in words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aicfg.experiments.words import bar, exact, number, share
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (9246.9, "9,246.9"),
+        (32, "32"),
+        (9.7814, "9.781"),
+        (26.131, "26.13"),
+        (288.96, "289.0"),
+        (0, "0"),
+    ],
+)
+def test_number(value: float | None, text: str) -> None:
+    """A figure has about four digits, and a whole one no fraction."""
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(136.1, "136.1"), (5.823, "5.823"), (3041.4, "3,041.4"), (16, "16")]
+)
+def test_exact(value: float, text: str) -> None:
+    """A bound keeps the digits that make it hold."""
+    assert exact(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.25, "25 %"), (0.022, "2.2 %"), (0.0004, "<0.1 %"), (0.0, "0 %"), (-0.5, "-50.0 %")]
+)
+def test_share(value: float, text: str) -> None:
+    """A share is a percentage with the digits that it deserves."""
+    assert share(value) == text
+
+
+@given(st.floats(-1, 2), st.integers(1, 40))
+def test_bar_has_its_width(filled: float, cells: int) -> None:
+    """A bar has as many characters as cells, whatever fills it, and is full only when it rounds to full."""
+    drawn = bar(filled, cells)
+    assert len(drawn) == cells
+    assert (drawn == "█" * cells) == (round(min(max(filled, 0), 1) * cells * 8) == cells * 8)

@@ -1,0 +1,128 @@
+"""Synthetic operating points: realistic curves for timing, small random instances for agreement."""
+
+from dataclasses import fields
+
+import numpy as np
+
+from aicfg.solver.points import DEGREES, Ask, Points, Pool, Role
+
+FIELDS = [field.name for field in fields(Points) if field.name != "degrees"]
+
+
+def make_points(rows: list[dict[str, int]]) -> Points:
+    """Points from dictionaries; what a row leaves out is 0, a degree 1, the group of agg -1."""
+
+    def column(name: str, default: int = 0) -> np.ndarray:
+        return np.array([row.get(name, default) for row in rows], np.int64)
+
+    arrays = {name: column(name) for name in FIELDS}
+    arrays["group"] = np.where(arrays["role"] == Role.AGG, -1, arrays["group"])
+    return Points(**arrays, degrees={name: column(name, 1) for name in DEGREES})
+
+
+def join(parts: list[Points]) -> Points:
+    """One set of points after the other."""
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS}
+    degrees = {name: np.concatenate([part.degrees[name] for part in parts]) for name in DEGREES}
+    return Points(**arrays, degrees=degrees)
+
+
+def realistic(role: Role, layouts: int, batches: int, chunks: int = 1, seed: int = 0) -> Points:
+    """Curves like those of a 32B model: ``layouts`` of 1, 2, 4, 8 GPUs times batches, times chunks."""
+    random = np.random.default_rng(seed)
+    sizes = [1, 2, 4, 8]
+    parts = []
+    for layout in range(layouts):
+        gpus = sizes[layout % 4]
+        tp = gpus >> (layout // 4 % 4 if gpus >> (layout // 4 % 4) else 0)
+        batch = np.tile(np.arange(1, batches + 1), chunks)
+        chunk = np.repeat(np.arange(1, chunks + 1), batches) * 4000
+        wiggle = random.uniform(0.97, 1.03, len(batch)) * random.uniform(0.9, 1.1)
+        tpot = (4 + 22 / gpus + batch * (0.02 + 0.12 / gpus)) * wiggle * (1 + 0.05 * chunk / 4000)
+        ttft = (20 + 380 / gpus) * batch ** (1.0 if role == Role.PREFILL else 0.2) * wiggle
+        rate = {
+            Role.PREFILL: batch / ttft * 1e3 / 1.1,
+            Role.DECODE: batch / (tpot * 0.5) * 0.92,
+            Role.AGG: batch / (tpot * 0.5 + ttft / 1e3),
+        }[role]
+        one = np.ones(len(batch), np.int64)
+        zero = one * 0
+        parts.append(
+            Points(
+                role=one * int(role),
+                pool=zero,
+                worker_type=one * (layout + 100 * int(role)),
+                group=zero - 1 if role == Role.AGG else zero,
+                gpus=one * gpus,
+                batch=batch,
+                chunk_tokens=chunk if role == Role.AGG else zero,
+                request_rate=np.rint(rate * 1e6).astype(np.int64),
+                token_rate=np.rint(rate * 499e6).astype(np.int64),
+                ttft_ns=zero if role == Role.DECODE else np.rint(ttft * 1e6).astype(np.int64),
+                tpot_ns=zero if role == Role.PREFILL else np.rint(tpot * 1e6).astype(np.int64),
+                memory_bytes=(66_000_000_000 // gpus + batch * 500_000_000 // gpus).astype(np.int64),
+                memory_limit_bytes=one * 72_000_000_000,
+                degrees={
+                    "tp": one * tp,
+                    "pp": one,
+                    "dp": one * (gpus // tp),
+                    "cp": one,
+                    "moe_tp": one,
+                    "moe_ep": one,
+                },
+                quant=zero,
+            )
+        )
+    return join(parts)
+
+
+def small(
+    seed: int, mode: str, pools: int = 1, coupled: bool | None = None, types: int = 1
+) -> tuple[Points, Ask]:
+    """A random small instance with bounds that bite in some: a few types, a few batches, ties on purpose."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for role in (Role.AGG,) if mode == "agg" else (Role.PREFILL, Role.DECODE):
+        for worker_type in range(int(random.integers(1, 5))):
+            tp = int(random.choice([1, 2, 4]))
+            shared = {
+                "role": int(role),
+                "worker_type": 10 * int(role) + worker_type,
+                "gpus": tp,
+                "tp": tp,
+                "pool": int(random.integers(0, pools)),
+                "group": int(random.integers(0, 2)),
+                "dp": worker_type + 1,
+            }
+            for batch in range(1, int(random.integers(2, 4 if types > 1 else 6))):
+                rate = int(random.choice([3, 5, 7, 10, 11])) * tp + int(random.integers(0, 2))
+                scale = int(random.choice([1, 1_000_000]))
+                rows.append(
+                    shared
+                    | {
+                        "batch": batch,
+                        "chunk_tokens": 512 if role == Role.AGG else 0,
+                        "request_rate": rate * scale,
+                        "token_rate": rate * scale * 9 + batch,
+                        "ttft_ns": 0 if role == Role.DECODE else int(random.integers(1, 9)) * 10_000_000,
+                        "tpot_ns": 0 if role == Role.PREFILL else int(random.integers(1, 9)) * 1_000_000,
+                        "memory_bytes": int(random.integers(1, 11)),
+                        "memory_limit_bytes": 9,
+                    }
+                )
+    points = make_points(rows)
+    if coupled is None:
+        coupled = bool(random.integers(0, 2))
+    ask = Ask(
+        pools=tuple(
+            Pool(f"pool{j}", int(random.integers(1, 8 if types > 1 else 14)), 8) for j in range(pools)
+        ),
+        mode=mode,
+        tokens_per_request=10,
+        latency_tokens=int(random.choice([0, 9])),
+        ttft_ns=None if random.integers(0, 2) else int(random.integers(2, 9)) * 10_000_000,
+        tpot_ns=None if random.integers(0, 2) else int(random.integers(2, 9)) * 1_000_000,
+        request_latency_ns=int(random.integers(3, 15)) * 10_000_000 if coupled else None,
+        types_per_role=types,
+    )
+    return points, ask

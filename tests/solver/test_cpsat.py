@@ -1,0 +1,49 @@
+"""CP-SAT: every end is mapped, shrinking loses nothing, limits are honest."""
+
+from dataclasses import replace
+
+import pytest
+from instances import DISAGG, PAIR
+from ortools.sat import cp_model_pb2
+from synthetic import join, realistic, small
+
+from aicfg.solver.answer import Ended, Holds
+from aicfg.solver.cpsat import ENDED, solve_cpsat
+from aicfg.solver.errors import UnsupportedAskError
+from aicfg.solver.points import Ask, Pool, Role
+from aicfg.solver.solve import solve
+
+
+def test_every_status_is_mapped():
+    """Each member of the engine's enum has an end of ours."""
+    assert set(cp_model_pb2.CpSolverStatus.keys()) == set(ENDED)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whole_domains_give_the_same_value(seed):
+    """Without shrinking, all points in the domains, the constraints alone give the same value."""
+    points, ask = small(seed, ("agg", "disagg")[seed % 2], pools=1 + seed // 2 % 2)
+    answer, whole = solve(points, ask), solve_cpsat(points, ask, shrink=False)
+    assert whole.ended is answer.ended
+    assert whole.bound == answer.bound
+
+
+def test_time_limit_is_told_honestly():
+    """Stopped with nothing: no plan, no bound. Stopped with a plan: its bound is the optimum or above."""
+    points = join([realistic(Role.PREFILL, 8, 8), realistic(Role.DECODE, 8, 256)])
+    ask = Ask((Pool("a", 32, 8),), "disagg", 500, 499, request_latency_ns=12 * 10**9)
+    best = solve(points, ask).value
+    assert best is not None
+    for limit in (1e-6, 0.3):
+        outcome = solve_cpsat(points, replace(ask, time_limit_s=limit), shrink=False)
+        assert outcome.ended is Ended.TIME_LIMIT or outcome.holds is Holds.OPTIMAL
+        if outcome.counts is None:
+            assert (outcome.holds, outcome.bound) == (Holds.NONE, None)
+        else:
+            assert outcome.bound is not None and outcome.bound >= best
+
+
+def test_several_types_are_refused():
+    """What the direct formulation does not state is an error, not another problem's answer."""
+    with pytest.raises(UnsupportedAskError, match="types_per_role"):
+        solve_cpsat(PAIR, replace(DISAGG, types_per_role=2))
