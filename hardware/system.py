@@ -62,7 +62,7 @@ class System:
         return self.flops[arithmetic]
 
     def nccl_buffers_bytes(self, ranks: int) -> int:
-        """Communication buffers of one GPU in a group of ``ranks`` (those of the largest listed size below)."""
+        """Communication buffers of one GPU in a group of ``ranks``: of the largest size listed up to it."""
         return self.nccl_memory_bytes[max(size for size in self.nccl_memory_bytes if size <= ranks)]
 
 

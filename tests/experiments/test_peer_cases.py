@@ -8,11 +8,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 from peer_cases import Comparison, cases, compare
 
-DENSE = [
-    row
-    for row in cases()
-    if row["model"] in ("Qwen/Qwen3-32B", "Qwen/Qwen3-32B-FP8", "meta-llama/Meta-Llama-3.1-70B")
-]
+DENSE_MODELS = ("Qwen/Qwen3-32B", "Qwen/Qwen3-32B-FP8", "meta-llama/Meta-Llama-3.1-70B")
+DENSE = [row for row in cases() if row["model"] in DENSE_MODELS]
 
 
 @pytest.mark.parametrize("mode", ["agg", "disagg"])
