@@ -20,7 +20,7 @@ AGG = Ask(POOL, "agg", 500, 499)
 
 
 def cases() -> list[tuple[str, Points, Ask]]:
-    """16 layouts x 512 decode batches with 16 x 8 prefill, and 16 x 512 x 3 aggregated; two kinds of SLA each."""
+    """16 x 512 decode with 16 x 8 prefill points, and 16 x 512 x 3 agg points; two kinds of SLA each."""
     split = join([realistic(Role.PREFILL, 16, 8), realistic(Role.DECODE, 16, 512)])
     whole = realistic(Role.AGG, 16, 512, 3)
     return [
@@ -39,8 +39,9 @@ def main() -> None:
         proof = solve_cpsat(points, ask)
         seconds = perf_counter() - started
         print(
-            f"{name:25} {len(points):6} points   highs first {times[0]:5.1f} ms, median {sorted(times)[10]:5.1f} ms"
-            f"   cpsat {proof.ended.name} in {seconds:.2f} s"
+            f"{name:25} {len(points):6} points   "
+            f"highs: first {times[0]:.1f} ms, median {sorted(times)[10]:.1f} ms"
+            f"   cpsat: {proof.ended.name}, {seconds:.2f} s"
         )
 
 

@@ -53,7 +53,7 @@ def without(points: Points, ask: Ask, dropped: list[str]) -> tuple[Points, Ask]:
 
 @pytest.mark.parametrize(("name", "points", "ask"), CASES, ids=[case[0] for case in CASES])
 def test_every_claim(name, points, ask):
-    """Relaxations suffice and one unit less does not; what cannot help alone does not; conflicts are tight."""
+    """Relaxations suffice, one unit less does not; what cannot help alone does not; conflicts are small."""
     found = explain(points, ask)
     assert [each.constraint for each in found.relaxations] + list(found.not_alone) != []
     check_alone(points, ask, found)
