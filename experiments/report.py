@@ -65,7 +65,7 @@ def _title(plan: Plan) -> Text:
     inputs = plan.inputs
     fleet, serving, workload = inputs["fleet"], inputs["serving"], inputs["workload"]
     prefix = f" ({workload['prefix']:,} cached)" if workload["prefix"] else ""
-    formats = f"weights {serving['quant']['gemm']}, KV cache {serving['quant']['kvcache']}"
+    formats = f"weights {serving['quant']['gemm']}, KV {serving['quant']['kvcache']}"
     text = Text()
     text.append(f"{inputs['model']} on {fleet['gpus']:,} × {fleet['system']}", "bold")
     text.append(f" with {serving['backend']} {serving['version']}", "bold")
@@ -98,8 +98,11 @@ def _headline(plan: Plan) -> Text:
 
 
 def _pool_table(plan: Plan) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    left, right = ("role", "workers", "memory of a GPU"), ("GPUs", "batch", "chunk", "step ms", "requests/s")
+    left, right = ("role", "workers", "memory of a GPU"), ["GPUs", "batch", "step ms", "requests/s"]
+    chunked = any(pool.chunk_tokens is not None for pool in plan.pools)
+    if chunked:
+        right.insert(2, "chunk")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for head in (*left[:2], *right, *left[2:]):
         table.add_column(head, justify="left" if head in left else "right", no_wrap=True)
     for pool in plan.pools:
@@ -108,7 +111,7 @@ def _pool_table(plan: Plan) -> Table:
             f"{pool.workers:,} × {layout(pool)}",
             f"{pool.gpus:,}",
             f"{pool.batch:,}",
-            "-" if pool.chunk_tokens is None else f"{pool.chunk_tokens:,}",
+            *([f"{pool.chunk_tokens or 0:,}"] if chunked else []),
             f"{pool.step_ms:.2f}",
             number(pool.workers * pool.requests_per_s),
             _memory(pool),
@@ -118,13 +121,13 @@ def _pool_table(plan: Plan) -> Table:
 
 def _memory(pool: PoolPlan) -> Text:
     used, limit = pool.memory_gib.used, pool.memory_gib.limit
-    text = Text(bar(used / limit, 10), "green" if used < 0.95 * limit else "yellow")
-    text.append(f" {used:.1f} of {limit:.1f} GiB", "default")
+    text = Text(bar(used / limit, 8), "green" if used < 0.95 * limit else "yellow")
+    text.append(f" {used:.1f}/{limit:.1f} GiB", "default")
     return text
 
 
 def _facts(plan: Plan) -> Table:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(style=_LABEL, no_wrap=True)
     table.add_column()
     table.add_row()
@@ -137,7 +140,7 @@ def _facts(plan: Plan) -> Table:
     table.add_row()
     for other in plan.alternatives:
         table.add_row("runner-up", _runner_up(plan, other))
-    table.add_row("certificate", _certificate(plan))
+    table.add_row("proof", _certificate(plan))
     table.add_row("rests on", _provenance(plan))
     return table
 
@@ -152,9 +155,9 @@ def _gpu_bar(plan: Plan) -> Text:
         text.append("■" * (upto - filled), _COLOURS[pool.role])
         filled = upto
     text.append("·" * (cells - filled), "dim")
-    parts = ", ".join(f"{pool.role} {pool.gpus:,}" for pool in plan.pools)
+    parts = [f"{pool.gpus:,} {pool.role}" for pool in plan.pools]
     idle = budget - (plan.gpus_used or 0)
-    text.append(f" {parts}" + (f", idle {idle:,}" if idle else "") + f" of {budget:,}")
+    text.append(" " + ", ".join([*parts, *([f"{idle:,} idle"] if idle else [])]))
     return text
 
 
@@ -165,7 +168,7 @@ def _latency(value: float | None, bound: float | None) -> Text:
     if bound is None:
         return Text(f"{shown} (no bound)" if value else shown)
     margin = (bound - value) / bound
-    text = Text(bar(value / bound, 32), "green" if margin > 0.02 else "yellow")
+    text = Text(bar(value / bound, 20), "green" if margin > 0.02 else "yellow")
     text.append(f" {shown} of {number(bound)} ms, {share(margin)} to spare", "default")
     return text
 
@@ -184,7 +187,7 @@ def _certificate(plan: Plan) -> str:
     bound = "no bound" if proof.bound is None else f"bound {number(proof.bound)}"
     gap = "" if proof.gap is None else f", gap {share(proof.gap) if proof.gap else '0'}"
     also = "".join(f", checked by {ENGINES.get(name, name)}" for name in proof.checked_by)
-    size = f"{proof.points:,} points, {proof.rows} rows, {proof.total_ms:.0f} ms"
+    size = f"{proof.points:,} points, {proof.total_ms:.0f} ms"
     engine = ENGINES.get(proof.engine, proof.engine)
     return f"{engine} {bound}{gap}, recomputed {number(proof.recomputed)}{also}; {size}"
 
@@ -192,7 +195,7 @@ def _certificate(plan: Plan) -> str:
 def _provenance(plan: Plan) -> str:
     used = plan.provenance.tables
     tables = ", ".join(f"{each.system} {each.backend} {each.version}" for each in used)
-    return f"tables {tables}; profile {plan.profile}; aicfg {plan.provenance.aicfg}"
+    return f"tables {tables}; profile {plan.profile}"
 
 
 def _nothing(plan: Plan) -> Iterator[RenderableType]:
@@ -215,7 +218,7 @@ def _nothing(plan: Plan) -> Iterator[RenderableType]:
 
 
 def _relaxations(plan: Plan) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     heads: tuple[tuple[str, Any], ...] = (
         ("constraint", "left"),
         ("asked", "right"),
