@@ -95,11 +95,10 @@ class GemmTable:
 
     def _covering_classes(self, m: FloatArray) -> list[NDArray[np.bool_]]:
         """Groups of m that the same sites' sweeps cover."""
-        starts, ends = np.unique(self._first), np.unique(self._last)
-        label = np.searchsorted(starts, m, side="right") * (len(ends) + 1) + np.searchsorted(
-            ends, m, side="left"
-        )
-        return [label == value for value in np.unique(label)]
+        starts, ends = sorted(set(self._first.tolist())), sorted(set(self._last.tolist()))
+        begun, ended = np.searchsorted(starts, m, side="right"), np.searchsorted(ends, m, side="left")
+        label = begun * (len(ends) + 1) + ended
+        return [label == value for value in sorted(set(label.tolist()))]
 
     def _borrowed(self, m: FloatArray, n: int, k: int) -> FloatArray:
         """Utilisation lent by the nearest sites; all m are covered by the same sites."""

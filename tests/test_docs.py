@@ -13,7 +13,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 ROOT = DOCS.parent
 
 
-@pytest.mark.parametrize("family", [*FAMILIES.values(), *POINT_FILTERS.values()], ids=lambda family: family.name)
+@pytest.mark.parametrize(
+    "family", [*FAMILIES.values(), *POINT_FILTERS.values()], ids=lambda family: family.name
+)
 def test_every_family_is_documented(family: Family) -> None:
     """Name, formula and sentence of each constraint family stand in the table of formulas."""
     (line,) = [
