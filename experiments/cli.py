@@ -6,6 +6,7 @@ Standard output carries the result alone; progress, warnings and errors go to st
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -42,6 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # small arrays: starting threads costs more than it saves
+    gc.set_threshold(
+        50_000
+    )  # imports make many objects that live to the end; looking through them takes a while
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

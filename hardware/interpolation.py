@@ -85,7 +85,7 @@ class NestedGrid:
             return self._blend(depth, along(keys, self._transform(depth, block[present]), x))
         lower, upper, weight = bracket(keys, x)
         branch = np.full((len(present), len(x)), np.nan)
-        for position in np.unique(np.concatenate([lower, upper])):
+        for position in np.flatnonzero(np.bincount(np.concatenate([lower, upper]))):
             asks = (lower == position) | (upper == position)
             below = self._inside(block[present[position]], depth + 1, [c[asks] for c in points])
             branch[position, asks] = below
