@@ -64,18 +64,18 @@ def mixed_step_ms(
     """
     isl, prefix = workload.isl, workload.prefix
     tokens = chunk_tokens + decoding - prefix * (chunk_tokens // isl)
-    shared = step.shared_ms("prefill", tokens, np.full(len(tokens), float(lm_head_rows)))
-    prompts = step.prompts_ms(np.array([float(-(-chunk_tokens // isl))]), isl - prefix, prefix)
+    shared = step.shared_ms(tokens, np.full(len(tokens), float(lm_head_rows)))
+    prompts = step.prompts_ms(float(-(-chunk_tokens // isl)), isl - prefix, prefix)
     attention = np.zeros(len(tokens))
     some = decoding > 0
     if some.any():
-        attention[some] = _decode_attention_ms(step, workload, decoding[some])
-    return shared + float(prompts[0]) / -(-isl // chunk_tokens) + attention
+        attention[some] = step.decoding_ms(decoding[some], _middle_length(workload))
+    return shared + prompts / -(-isl // chunk_tokens) + attention
 
 
 def decode_step_ms(step: StepModel, workload: Workload, batch: FloatArray) -> FloatArray:
     """Time of a step in which ``batch`` (N,) requests decode and no prompt is left."""
-    return step.shared_ms("decode", batch, batch) + _decode_attention_ms(step, workload, batch)
+    return step.decode_ms(batch, batch, np.array([_middle_length(workload)]), np.ones(1))
 
 
 def aggregated_points(
@@ -96,10 +96,9 @@ def aggregated_points(
     return AggregatedPoints(mixed, decode, ttft, tpot, tokens, plan)
 
 
-def _decode_attention_ms(step: StepModel, workload: Workload, batch: FloatArray) -> FloatArray:
-    """Decode attention half way through the answer."""
-    length = float(workload.isl + workload.osl // 2 + 1)
-    return step.decoding_ms(batch, np.array([length]), np.ones(1))
+def _middle_length(workload: Workload) -> float:
+    """Cached tokens half way through the answer."""
+    return float(workload.isl + workload.osl // 2 + 1)
 
 
 def _tpot_ms(

@@ -7,8 +7,16 @@ are interpolated. Rules: performance model of AIConfigurator 0.12, §3.2 and §4
 import numpy as np
 
 from aicfg.hardware.interpolation import FloatArray, NestedGrid, along, bracket
+from aicfg.hardware.load import Decoding, Prompts, StepLoad
+from aicfg.hardware.memory_bound import ACTIVATION_BYTES, memory_pass_ms
+from aicfg.hardware.pricing import Pricing, prices
 from aicfg.hardware.roofline import ContextAttentionRoofline, GenerationAttentionRoofline
 from aicfg.hardware.tables.store import Grid
+from aicfg.model_specs.operations import Attention
+from aicfg.model_specs.quantization import element_bytes, flops_class
+
+FP8_GENERATION_SM = 89
+"""From this compute capability on, decode attention over an fp8 cache computes in fp8."""
 
 
 class ContextAttentionTable:
@@ -83,3 +91,91 @@ def sampled_lengths(length: FloatArray, low: float, high: float, count: int) -> 
     longest = np.maximum(shortest, np.floor(length * high))
     steps = np.arange(count)
     return shortest[:, None] + np.floor((longest - shortest)[:, None] * steps / (count - 1))
+
+
+@prices(Attention)
+def attention_ms(pricing: Pricing, op: Attention, load: StepLoad) -> FloatArray:
+    """The step's prompts against themselves, or its new tokens against their caches."""
+    if load.prompts is not None:
+        return context_attention_ms(pricing, op, load.prompts)
+    assert load.decoding is not None, "attention needs prompts or decoding requests"
+    return generation_attention_ms(pricing, op, load.decoding)
+
+
+def context_attention_ms(pricing: Pricing, op: Attention, prompts: Prompts) -> FloatArray:
+    """Attention of prompts, with what is fused around its kernel."""
+    shape = (op.heads, op.kv_heads, op.head_dim, op.window, op.qk_norm)
+    key = ("context", *shape, prompts.length.tobytes(), prompts.prefix.tobytes())
+    table = _context_table(pricing, op)
+    return pricing.once(
+        key,
+        prompts.batch,
+        lambda: table(op.heads, prompts.batch, prompts.length, prompts.prefix) + _extra_ms(pricing, op),
+    )
+
+
+def generation_attention_ms(pricing: Pricing, op: Attention, decoding: Decoding) -> FloatArray:
+    """Attention of new tokens, each length averaged over the lengths around it."""
+    samples = pricing.profile.operations.decode_length_samples
+    shape = (op.heads, op.kv_heads, op.head_dim, op.window)
+    key = ("generation", *shape, decoding.lengths.tobytes(), decoding.weights.tobytes())
+
+    def price() -> FloatArray:
+        spread = sampled_lengths(decoding.lengths, samples.low, samples.high, samples.count)
+        share = np.repeat(decoding.weights / samples.count, samples.count)
+        return _generation_table(pricing, op)(op.heads, decoding.batch, spread.ravel(), share)
+
+    return pricing.once(key, decoding.batch, price)
+
+
+def _extra_ms(pricing: Pricing, op: Attention) -> float:
+    """Rotary embedding, KV write and the norms of queries and keys, beside the attention kernel."""
+    rule = pricing.profile.operations
+    query = float(op.heads * op.head_dim * rule.attention_extra_tokens)
+    key = float(op.kv_heads * op.head_dim * rule.attention_extra_tokens)
+
+    def one_pass(moved_bytes: float) -> float:
+        return float(memory_pass_ms(pricing.system, moved_bytes))
+
+    rotary = 2.0 * one_pass(ACTIVATION_BYTES * (query + key))
+    write = 2.0 * one_pass(key * element_bytes("fmha", pricing.quant.fmha))
+    norms = (
+        4.0 * (one_pass(ACTIVATION_BYTES * query) + one_pass(ACTIVATION_BYTES * key)) if op.qk_norm else 0.0
+    )
+    return rule.attention_extra_factor * (rotary + write + norms)
+
+
+def generation_peak_flops(pricing: Pricing) -> float:
+    """Peak of the arithmetic that decode attention uses over this KV cache."""
+    in_fp8 = pricing.quant.kvcache == "fp8" and pricing.system.sm >= FP8_GENERATION_SM
+    return pricing.system.peak_flops("fp8" if in_fp8 else "bfloat16")
+
+
+def _context_table(pricing: Pricing, op: Attention) -> ContextAttentionTable:
+    kv_heads = 0 if op.kv_heads == op.heads else op.kv_heads
+    quant, system = pricing.quant, pricing.system
+    key = (quant.fmha, quant.kvcache, kv_heads, op.head_dim, op.window)
+
+    def open_table() -> ContextAttentionTable:
+        peak = system.peak_flops(flops_class("fmha", quant.fmha))
+        bandwidth = system.memory_bandwidth_bytes_per_s
+        roofline = ContextAttentionRoofline(
+            kv_heads, op.head_dim, op.window, pricing.kv_bytes, peak, bandwidth
+        )
+        return ContextAttentionTable(pricing.tables.grid("context_attention", key), roofline)
+
+    return pricing.table(("context", *key), open_table)
+
+
+def _generation_table(pricing: Pricing, op: Attention) -> GenerationAttentionTable:
+    kv_heads = 0 if op.kv_heads == op.heads else op.kv_heads
+    key = (pricing.quant.kvcache, kv_heads, op.head_dim, op.window)
+
+    def open_table() -> GenerationAttentionTable:
+        peak, bandwidth = generation_peak_flops(pricing), pricing.system.memory_bandwidth_bytes_per_s
+        roofline = GenerationAttentionRoofline(
+            kv_heads, op.head_dim, op.window, pricing.kv_bytes, peak, bandwidth
+        )
+        return GenerationAttentionTable(pricing.tables.grid("generation_attention", key), roofline)
+
+    return pricing.table(("generation", *key), open_table)

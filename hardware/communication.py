@@ -6,8 +6,12 @@ Rules: performance model of AIConfigurator 0.12, §3.5.
 import numpy as np
 
 from aicfg.hardware.interpolation import FloatArray, proportional
+from aicfg.hardware.load import StepLoad
+from aicfg.hardware.memory_bound import ACTIVATION_BYTES
+from aicfg.hardware.pricing import Pricing, prices
 from aicfg.hardware.system import System
 from aicfg.hardware.tables.store import Grid, MissingDataError
+from aicfg.model_specs.operations import AllReduce, PointToPoint
 
 
 class AllReduceTable:
@@ -43,6 +47,22 @@ class AllReduceTable:
         return reduced * ((ranks - 1) / ranks) / ((node - 1) / node) * slower
 
 
-def point_to_point_ms(system: System, moved_bytes: FloatArray) -> FloatArray:
+@prices(AllReduce)
+def all_reduce_ms(pricing: Pricing, op: AllReduce, load: StepLoad) -> FloatArray:
+    """Sum of the tokens' activations over the ranks."""
+    return all_reduce_table(pricing)(op.split.of(load.tokens) * op.width, op.ranks)
+
+
+def all_reduce_table(pricing: Pricing) -> AllReduceTable:
+    """The engine's own all-reduce."""
+    return pricing.table(
+        ("all_reduce",),
+        lambda: AllReduceTable(pricing.tables.grid("custom_allreduce", ("half",)), pricing.system),
+    )
+
+
+@prices(PointToPoint)
+def point_to_point_ms(pricing: Pricing, op: PointToPoint, load: StepLoad) -> FloatArray:
     """Hand-over between pipeline stages: bytes over the inter-node link plus its latency."""
-    return moved_bytes / system.inter_node_bytes_per_s * 1000.0 + system.p2p_latency_ms
+    moved_bytes = ACTIVATION_BYTES * op.split.of(load.tokens) * op.width
+    return moved_bytes / pricing.system.inter_node_bytes_per_s * 1000.0 + pricing.system.p2p_latency_ms

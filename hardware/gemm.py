@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aicfg.hardware.interpolation import FloatArray, along, bracket
+from aicfg.hardware.load import StepLoad
+from aicfg.hardware.pricing import Pricing, prices
 from aicfg.hardware.roofline import GemmRoofline
 from aicfg.hardware.tables.store import Grid, MissingDataError
+from aicfg.model_specs.operations import Gemm, Rows
+from aicfg.model_specs.quantization import element_bytes, flops_class
 
 NEAREST_SITES = 4
 MAX_OCTAVES = 2.0
@@ -168,3 +172,40 @@ class ScaleTable:
         lower, upper, weight = bracket(self.k, np.array([k]))
         low, high = self.times_ms[lower[0]], self.times_ms[upper[0]]
         return low + (high - low) * weight
+
+
+@prices(Gemm)
+def gemm_ms(pricing: Pricing, op: Gemm, load: StepLoad) -> FloatArray:
+    """One product over the step's tokens (or the rows whose logits are wanted)."""
+    rows = op.split.of(load.tokens if op.rows is Rows.TOKENS else load.logits)
+    dtype = pricing.dtype(op.component)
+    key = ("gemm", dtype, op.n, op.k, op.input_low_precision)
+    return pricing.once(key, rows, lambda: _product_ms(pricing, op, dtype, rows))
+
+
+def _product_ms(pricing: Pricing, op: Gemm, dtype: str, rows: FloatArray) -> FloatArray:
+    table = _table(pricing, op.component, "fp8" if dtype == "fp8_static" else dtype)
+    times = table(rows, op.n, op.k)
+    if dtype == "fp8_static":  # measured with dynamic scales: take the scaling passes off, never below light
+        times = times - _scale(pricing, "compute_scale", grows=False)(rows, op.k)
+        if op.input_low_precision:
+            times = times - _scale(pricing, "scale_matrix", grows=True)(rows, op.k)
+        times = np.maximum(times, table.roofline(rows, op.n, op.k))
+    return times
+
+
+def _table(pricing: Pricing, component: str, dtype: str) -> GemmTable:
+    def open_table() -> GemmTable:
+        system = pricing.system
+        arithmetic = system.peak_flops(flops_class(component, dtype))
+        roofline = GemmRoofline(
+            element_bytes(component, dtype), arithmetic, system.memory_bandwidth_bytes_per_s
+        )
+        where = f"the {dtype} GEMM table of {system.name}, {pricing.tables.backend}"
+        return GemmTable(pricing.tables.grid("gemm", (dtype,)), roofline, where)
+
+    return pricing.table(("gemm", dtype), open_table)
+
+
+def _scale(pricing: Pricing, family: str, grows: bool) -> ScaleTable:
+    return pricing.table((family,), lambda: ScaleTable(pricing.tables.grid(family, ("fp8",)), grows))

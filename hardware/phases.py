@@ -25,5 +25,5 @@ def decode_ms(step: StepModel, workload: Workload, batch: FloatArray, rule: Phas
     steps = workload.osl - 1
     priced = np.arange(0, steps, rule.decode_stride_tokens)
     stands_for = np.minimum(rule.decode_stride_tokens, steps - priced) / steps
-    attention = step.decoding_ms(batch, (workload.isl + priced + 1).astype(np.float64), stands_for)
-    return (step.shared_ms("decode", batch, batch) + attention) * rule.decode_correction
+    lengths = (workload.isl + priced + 1).astype(np.float64)
+    return step.decode_ms(batch, batch, lengths, stands_for) * rule.decode_correction

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aicfg.hardware.system import System
-
 FloatArray = NDArray[np.float64]
 
 
@@ -77,9 +75,3 @@ class GenerationAttentionRoofline:
         operations = 4.0 * b * n * self.head_dim * cached
         moved = b * self.head_dim * (4.0 * n + 2.0 * kv * cached * self.kv_bytes)
         return _ms(operations, self.peak_flops, moved, self.bandwidth)
-
-
-def memory_pass_ms(system: System, moved_bytes: ArrayLike) -> FloatArray:
-    """A plain pass over memory: bytes at the bandwidth that such passes reach, plus a constant."""
-    bandwidth = system.memory_bandwidth_bytes_per_s * system.memory_efficiency
-    return np.asarray(moved_bytes, dtype=np.float64) / bandwidth * 1000.0 + system.memory_latency_ms

@@ -6,77 +6,72 @@ decoding requests, so three curves of one variable each describe a layout.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
+from aicfg.hardware import attention, communication, gemm, memory_bound  # noqa: F401  (they declare prices)
 from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing
-from aicfg.model_specs.operations import (
-    AllReduce,
-    Attention,
-    Elementwise,
-    Embedding,
-    Gemm,
-    Operation,
-    PointToPoint,
-    Rows,
-)
+from aicfg.model_specs.operations import AttentionKernel, Operation
 
-Phase = Literal["prefill", "decode"]
+KERNELS = get_args(AttentionKernel)
 
 
 @dataclass(frozen=True)
 class StepModel:
-    """Step times of one layout."""
+    """Step times of one layout. ``decode_scale`` weighs every operation of a decode step."""
 
     prefill: tuple[Operation, ...]
     decode: tuple[Operation, ...]
     pricing: Pricing
-
-    def shared_ms(self, phase: Phase, tokens: FloatArray, logits: FloatArray) -> FloatArray:
-        """Everything but attention, for (Q,) tokens of which (Q,) want their next token."""
-        total = np.zeros(len(tokens))
-        for operation in getattr(self, phase):
-            if not isinstance(operation, Attention):
-                total += operation.count * self._price(operation, tokens, logits)
-        return total
-
-    def prompts_ms(self, batch: FloatArray, length: int, prefix: int) -> FloatArray:
-        """Attention of (Q,) prompts of ``length`` new tokens behind ``prefix`` cached ones."""
-        priced = (
-            op.count * self.pricing.context_attention_ms(op, batch, length, prefix) for op in self._attention
-        )
-        return np.asarray(np.sum(list(priced), axis=0))
-
-    def decoding_ms(self, batch: FloatArray, lengths: FloatArray, weights: FloatArray) -> FloatArray:
-        """Attention of (Q,) decoding requests, summed over cached lengths (S,) with weights (S,)."""
-        priced = (
-            op.count * self.pricing.generation_attention_ms(op, batch, lengths, weights)
-            for op in self._attention
-        )
-        return np.asarray(np.sum(list(priced), axis=0))
+    decode_scale: float = 1.0
 
     def prefill_ms(self, batch: FloatArray, isl: int, prefix: int) -> FloatArray:
-        """A step that prefills (Q,) whole prompts."""
-        tokens = batch * (isl - prefix)
-        return self.shared_ms("prefill", tokens, batch) + self.prompts_ms(batch, isl - prefix, prefix)
+        """A step that prefills (Q,) whole prompts behind ``prefix`` cached tokens each."""
+        new = float(isl - prefix)
+        load = StepLoad(batch * new, batch, prompts=_prompts(batch, new, prefix))
+        return self.pricing.total(self.prefill, load)
+
+    def decode_ms(
+        self, batch: FloatArray, tokens: FloatArray, lengths: FloatArray, weights: FloatArray
+    ) -> FloatArray:
+        """A step in which (Q,) requests decode (Q,) tokens, averaged over cached lengths (S,)."""
+        load = StepLoad(tokens, tokens, decoding=Decoding(batch, lengths, weights))
+        return self.decode_scale * self.pricing.total(self.decode, load)
+
+    def shared_ms(self, tokens: FloatArray, logits: FloatArray) -> FloatArray:
+        """A prefill of (Q,) tokens without its attention kernels.
+
+        Blocks that hold one see a single prompt.
+        """
+        load = StepLoad(tokens, logits, prompts=Prompts(np.ones(len(tokens)), tokens, np.zeros(len(tokens))))
+        return self.pricing.total(self._shared, load)
+
+    def prompts_ms(self, batch: float, length: int, prefix: int) -> float:
+        """Attention kernels of ``batch`` prompts of ``length`` new tokens behind ``prefix`` cached ones."""
+        one = np.array([batch])
+        load = StepLoad(one * length, one, prompts=_prompts(one, float(length), prefix))
+        return float(self.pricing.total(self._prefill_kernels, load)[0])
+
+    def decoding_ms(self, batch: FloatArray, length: float) -> FloatArray:
+        """Attention kernels of (Q,) new tokens over ``length`` cached ones."""
+        load = StepLoad(batch, batch, decoding=Decoding(batch, np.array([length]), np.ones(1)))
+        return self.decode_scale * self.pricing.total(self._decode_kernels, load)
 
     @cached_property
-    def _attention(self) -> tuple[Attention, ...]:
-        return tuple(op for op in self.prefill if isinstance(op, Attention))
+    def _shared(self) -> tuple[Operation, ...]:
+        return tuple(op for op in self.prefill if not isinstance(op, KERNELS))
 
-    def _price(self, operation: Operation, tokens: FloatArray, logits: FloatArray) -> FloatArray:
-        pricing = self.pricing
-        match operation:
-            case Gemm():
-                return pricing.gemm_ms(operation, tokens if operation.rows is Rows.TOKENS else logits)
-            case Elementwise():
-                return pricing.elementwise_ms(operation, tokens)
-            case Embedding():
-                return pricing.embedding_ms(operation, tokens)
-            case AllReduce():
-                return pricing.all_reduce_ms(tokens * operation.width, operation.ranks)
-            case PointToPoint():
-                return pricing.point_to_point_ms(operation.width, tokens)
-        raise TypeError(f"no price for {operation}")
+    @cached_property
+    def _prefill_kernels(self) -> tuple[Operation, ...]:
+        return tuple(op for op in self.prefill if isinstance(op, KERNELS))
+
+    @cached_property
+    def _decode_kernels(self) -> tuple[Operation, ...]:
+        return tuple(op for op in self.decode if isinstance(op, KERNELS))
+
+
+def _prompts(batch: FloatArray, length: float, prefix: int) -> Prompts:
+    return Prompts(batch, np.full(len(batch), length), np.full(len(batch), float(prefix)))

@@ -5,12 +5,17 @@ that one list serves every batch size. ``count`` is how often the step performs 
 layers). None of them knows a millisecond: ``aicfg.hardware`` prices them.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 Component = Literal["gemm", "moe", "bfloat16"]
 """Whose quantisation an operation's weights follow; ``bfloat16`` is never quantised (lm_head, router)."""
+
+CollectiveKind = Literal["all_reduce", "all_gather", "reduce_scatter", "alltoall"]
+Phase = Literal["prefill", "decode"]
 
 
 class Rows(Enum):
@@ -23,17 +28,35 @@ class Rows(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """The share of a step's tokens that one rank works on."""
+
+    shards: int = 1
+    """Ranks that share the token stream out, rounded down."""
+    context: int = 1
+    """Context-parallel ranks, rounded up: the busiest one counts."""
+
+    def of(self, tokens: Any) -> Any:
+        """The share of ``tokens`` (a number or an array)."""
+        return -(-(tokens // self.shards) // self.context)
+
+
+WHOLE = Split()
+
+
+@dataclass(frozen=True, slots=True)
 class Gemm:
     """Dense product of an (m, k) activation with a (k, n) weight; m is the number of ``rows``."""
 
     name: str
     n: int
     k: int
-    count: int = 1
+    count: float = 1
     component: Component = "gemm"
     rows: Rows = Rows.TOKENS
     input_low_precision: bool = False
     """The activation arrives already quantised (static fp8 scales: the scaling pass is saved)."""
+    split: Split = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +71,9 @@ class Attention:
     """Sliding window in tokens; 0 is full attention."""
     qk_norm: bool = False
     """Queries and keys are normalised per head before the product."""
-    count: int = 1
+    count: float = 1
+    context: int = 1
+    """Context-parallel ranks that share a prompt (the busiest takes its first and its last chunk)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +83,8 @@ class Elementwise:
     name: str
     reads: int
     writes: int
-    count: int = 1
+    count: float = 1
+    split: Split = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +95,34 @@ class Embedding:
     width: int
     vocabulary: int
     """Rows of the table on one GPU."""
-    count: int = 1
+    count: float = 1
+    split: Split = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
 class AllReduce:
-    """Sum of (tokens, width) activations over ``ranks`` GPUs."""
+    """Sum of (tokens, width) activations over ``ranks`` GPUs, by the engine's own kernel."""
 
     name: str
     width: int
     ranks: int
-    count: int = 1
+    count: float = 1
+    split: Split = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Collective:
+    """A collective of the communication library over (tokens, width) 2-byte activations.
+
+    ``width`` is a float because a quantised gather moves a fraction of the elements.
+    """
+
+    name: str
+    kind: CollectiveKind
+    width: float
+    ranks: int
+    count: float = 1
+    split: Split = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +131,172 @@ class PointToPoint:
 
     name: str
     width: int
-    count: int = 1
+    count: float = 1
+    split: Split = WHOLE
 
 
-Operation = Gemm | Attention | Elementwise | Embedding | AllReduce | PointToPoint
+@dataclass(frozen=True, slots=True)
+class Experts:
+    """The routed experts of one layer, fused: every attention-data-parallel rank's tokens enter one pool."""
+
+    name: str
+    hidden: int
+    inner: int
+    """Width of one expert's FFN, before it is split over ``moe_tp``."""
+    topk: int
+    experts: int
+    moe_tp: int
+    moe_ep: int
+    dp: int
+    skew: str
+    """How unevenly tokens choose experts: a distribution of the tables, such as ``power_law_1.2``."""
+    gated: bool = True
+    count: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertExchange:
+    """Tokens on their way to the experts (``before``) or back, by collectives that the engine chooses."""
+
+    name: str
+    hidden: int
+    moe_tp: int
+    moe_ep: int
+    dp: int
+    before: bool
+    phase: Phase
+    context: int = 1
+    count: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AllToAll:
+    """One stage of a large expert group's all-to-all: each rank sends its own tokens to their experts."""
+
+    name: str
+    transport: str
+    """Its implementation, such as ``deepep_ht``."""
+    stage: Literal["prepare", "dispatch", "combine"]
+    phase: Phase
+    hidden: int
+    topk: int
+    experts: int
+    moe_ep: int
+    split: Split = WHOLE
+    count: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertCompute:
+    """The routed experts of one layer behind an all-to-all: only those of this rank, one whole FFN each."""
+
+    name: str
+    phase: Phase
+    hidden: int
+    inner: int
+    topk: int
+    experts: int
+    moe_ep: int
+    dp: int
+    skew: str
+    slots: int = 0
+    """Expert replicas for load balance included; 0: as many as experts."""
+    balanced: bool = False
+    """Experts are placed for load balance."""
+    gated: bool = True
+    count: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LatentAttention:
+    """Multi-head latent attention's kernel alone, without its projections."""
+
+    name: str
+    heads: int
+    """Query heads of one GPU, as the tables count them."""
+    count: float = 1
+    context: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LatentModule:
+    """Multi-head latent attention measured as one module, its projections included."""
+
+    name: str
+    heads: int
+    """Query heads of one GPU."""
+    native_heads: int
+    """Query heads of the whole model."""
+    component: Component = "gemm"
+    count: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WideLatentAttention:
+    """Latent attention of SGLang's large-expert-parallel stack: projections included, the compression not."""
+
+    name: str
+    tp: int
+    count: float = 1
+    context: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AbsorbedProduct:
+    """Batched product that folds the KV up-projection into queries (``before``) or outputs, in decoding."""
+
+    name: str
+    heads: int
+    before: bool
+    component: Component = "gemm"
+    count: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Two streams that run at the same time: the slower counts."""
+
+    name: str
+    first: tuple[Operation, ...]
+    second: tuple[Operation, ...]
+    count: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FirstMeasured:
+    """One computation stated twice: as a measured whole if there is a table of it, else in its parts.
+
+    Its weights are those of ``parts``.
+    """
+
+    name: str
+    whole: Operation
+    parts: tuple[Operation, ...]
+    count: float = 1
+
+
+Operation = (
+    Gemm
+    | Attention
+    | Elementwise
+    | Embedding
+    | AllReduce
+    | Collective
+    | PointToPoint
+    | Experts
+    | ExpertExchange
+    | AllToAll
+    | ExpertCompute
+    | LatentAttention
+    | LatentModule
+    | WideLatentAttention
+    | AbsorbedProduct
+    | Overlap
+    | FirstMeasured
+)
+
+AttentionKernel = Attention | LatentAttention | WideLatentAttention
+"""Operations whose time follows the requests' lengths.
+
+A mixed step prices them for prompts and decoding apart.
+"""

@@ -16,13 +16,22 @@ import pytest
 
 from aicfg.hardware.aggregated import aggregated_points
 from aicfg.hardware.curves import Curve, ServingModel
+from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.profile import load_profile
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables
 from aicfg.hardware.workload import Workload
 from aicfg.model_specs.layout import Layout
-from aicfg.model_specs.operations import Attention, Elementwise, Embedding, Gemm
+from aicfg.model_specs.operations import (
+    AllReduce,
+    Attention,
+    Elementwise,
+    Embedding,
+    Gemm,
+    Operation,
+    PointToPoint,
+)
 from aicfg.model_specs.quantization import Quant
 from aicfg.model_specs.resolve import load_architecture
 
@@ -78,34 +87,30 @@ def operation_ms(case: str) -> float:
     """The latency of one call."""
     system, backend, text = case.split("/", 2)
     family, *words = text.split()
-    at = numbers(text)
-    one = np.ones(1)
+    at, one = numbers(text), np.ones(1)
+    tokens = one * at.get("tokens", at.get("m", 1))
+    load, quant = StepLoad(tokens, tokens), Quant()
     if family == "gemm":
-        dtype = words[0].split("(")[0]
-        gemm = Gemm("gemm", at["n"], at["k"], input_low_precision="low_precision" in words[0])
-        return float(pricing(system, backend, Quant(gemm=dtype)).gemm_ms(gemm, one * at["m"])[0])
-    if family == "ctx_attn":
-        quant = Quant(fmha=re.search(r"fmha=(\w+)", text)[1], kvcache=re.search(r"kv=(\w+)", text)[1])  # type: ignore[index]
-        op = Attention("attention", at["n"], at["nkv"], at["hd"])
-        return float(
-            pricing(system, backend, quant).context_attention_ms(op, one * at["b"], at["s"], at["prefix"])[0]
-        )
-    if family == "gen_attn":
-        quant = Quant(kvcache=re.search(r"kv=(\w+)", text)[1])  # type: ignore[index]
-        op = Attention("attention", at["n"], at["nkv"], at["hd"])
-        length = one * at["s"]
-        return float(
-            pricing(system, backend, quant).generation_attention_ms(op, one * at["b"], length, one)[0]
-        )
-    prices = pricing(system, backend, Quant())
-    if family == "custom_allreduce":
-        return float(prices.all_reduce_ms(one * at["tokens"] * at["h"], at["tp"])[0])
-    tokens = one * at["tokens"]
-    if family == "elementwise":
-        return float(prices.elementwise_ms(Elementwise("norm", 2 * at["h"], 2 * at["h"]), tokens)[0])
-    if family == "embedding":
-        return float(prices.embedding_ms(Embedding("embedding", at["h"], 0), tokens)[0])
-    return float(prices.point_to_point_ms(at["h"], tokens)[0]) * (at["pp"] - 1)
+        quant = Quant(gemm=words[0].split("(")[0])
+        op: Operation = Gemm("op", at["n"], at["k"], input_low_precision="low_precision" in words[0])
+    elif family == "ctx_attn":
+        named = dict(re.findall(r"\b(fmha|kv)=(\w+)", text))
+        quant = Quant(fmha=named["fmha"], kvcache=named["kv"])
+        op = Attention("op", at["n"], at["nkv"], at["hd"])
+        load = StepLoad(one, one, prompts=Prompts(one * at["b"], one * at["s"], one * at["prefix"]))
+    elif family == "gen_attn":
+        quant = Quant(kvcache=dict(re.findall(r"\b(kv)=(\w+)", text))["kv"])
+        op = Attention("op", at["n"], at["nkv"], at["hd"])
+        load = StepLoad(one, one, decoding=Decoding(one * at["b"], one * at["s"], one))
+    elif family == "custom_allreduce":
+        op = AllReduce("op", at["h"], at["tp"])
+    elif family == "elementwise":
+        op = Elementwise("op", 2 * at["h"], 2 * at["h"])
+    elif family == "embedding":
+        op = Embedding("op", at["h"], 0)
+    else:
+        op = PointToPoint("op", at["h"], at["pp"] - 1)
+    return float(pricing(system, backend, quant).total((op,), load)[0])
 
 
 @cache

@@ -1,0 +1,44 @@
+"""What of a forward step depends on who serves it: the engine, its expert exchange, and modelling conventions.
+
+A model's operations follow from its architecture and its layout; a few also from the engine that runs it (which
+reduces and gathers where) and from what a profile counts. Those choices are here, and nowhere in the families.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Conventions:
+    """What a profile counts. The defaults are what a served model really computes."""
+
+    experts_in_every_layer: bool = False
+    """Charge every layer as a mixture of experts, the leading dense ones too."""
+    lm_head_in_expert_prefill: bool = True
+    """Charge the LM head of GQA mixtures of experts in prefill (and count its weights)."""
+    two_reductions_beside_exchange: bool = False
+    """On vLLM, charge latent-attention models two all-reduces a layer on top of the expert exchange."""
+    short_wide_graph: bool = False
+    """SGLang's large-expert-parallel step of latent-attention models: no second norm, no LM head, no hand-over, and
+    the compression product charged twice."""
+    kernel_heads_of_128: bool = False
+    """Look the latent-attention kernel up as if the model had 128 heads."""
+    shared_experts_of_gqa: bool = True
+    """Charge the shared experts of GQA mixtures of experts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Who serves the step, and how its experts are reached."""
+
+    backend: str
+    """``vllm``, ``sglang`` or ``trtllm``."""
+    prefill_transport: str | None = None
+    """All-to-all implementation of a large expert group in prefill, such as ``deepep_ht``; None: collectives."""
+    decode_transport: str | None = None
+    """The same in decode."""
+    conventions: Conventions = Conventions()
+
+    @property
+    def wide(self) -> bool:
+        """Whether experts are reached by an all-to-all (large expert parallelism)."""
+        return self.prefill_transport is not None or self.decode_transport is not None
