@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aicfg.experiments.prepare import Case
-from aicfg.experiments.schema import MAX_GPUS
+from aicfg.experiments.schema import MAX_GPUS, RoleSearch, Search
 from aicfg.hardware.curves import Curve
 from aicfg.hardware.curves import Role as RoleName
 from aicfg.hardware.search import SearchSpace, Skipped, curves
@@ -55,22 +55,22 @@ def candidates(case: Case, *, any_size: bool = False) -> Candidates:
     Raises
     ------
     InputError
-        When no layout of any mode can be priced at all.
+        When every mode lacks a role of which no layout can be priced; the message gives the reasons.
     """
     fleet = MAX_GPUS if any_size else case.experiment.fleet.gpus
     for gpus, beyond_memory in ((fleet, False), (MAX_GPUS, False), (MAX_GPUS, True)):
         found, skipped = _found(case, gpus, beyond_memory)
-        if found:
+        lacking = _lacking(case, found)
+        if not lacking:
             break
     else:
-        raise InputError(f"serving: no worker can be priced: {_reasons(skipped) or 'no layout to search'}")
+        why = _reasons([each for each in skipped if each.role in lacking]) or "no layout to search"
+        raise InputError(f"serving: no worker can be priced: {why}")
     sizes = np.asarray([len(curve.batch) for curve in found], np.int64)
-    return Candidates(
-        _points(found, sizes),
-        tuple(found),
-        np.repeat(np.arange(len(found)), sizes),
-        np.concatenate([np.arange(size) for size in sizes]),
-    )
+    points = _points(found, sizes)
+    curve, index = np.repeat(np.arange(len(found)), sizes), np.concatenate([np.arange(n) for n in sizes])
+    kept = _of_listed_batches(case.experiment.serving.search, points)
+    return Candidates(points.take(kept), tuple(found), curve[kept], index[kept])
 
 
 def _found(case: Case, gpus: int, beyond_memory: bool) -> tuple[list[Curve], list[Skipped]]:
@@ -79,12 +79,48 @@ def _found(case: Case, gpus: int, beyond_memory: bool) -> tuple[list[Curve], lis
     search = case.experiment.serving.search
     for mode in modes(case):
         for role in ROLES[mode]:
-            wanted = getattr(search, role)
-            space = SearchSpace(wanted.tp, wanted.pp, wanted.max_batch)
+            space = _space(getattr(search, role))
             of_role, without = curves(case.model, role, space, gpus, beyond_memory)
             found += of_role
             skipped += without
     return found, skipped
+
+
+def _lacking(case: Case, found: list[Curve]) -> set[RoleName]:
+    """Roles without any worker, unless some mode has workers in all of its roles."""
+    there = {curve.role for curve in found}
+    lacking = [set(ROLES[mode]) - there for mode in modes(case)]
+    return set() if set() in lacking else set().union(*lacking)
+
+
+def _space(wanted: RoleSearch) -> SearchSpace:
+    """What the experiment restricts the search of one role to."""
+    most = wanted.max_batch if wanted.batch is None else max(wanted.batch)
+    return SearchSpace(
+        gpus=wanted.gpus_per_worker,
+        tp=wanted.tp,
+        pp=wanted.pp,
+        dp=wanted.dp,
+        cp=wanted.cp,
+        moe_tp=wanted.moe_tp,
+        moe_ep=wanted.moe_ep,
+        max_batch=most,
+    )
+
+
+def _of_listed_batches(search: Search, points: Points) -> NDArray[np.bool_]:
+    """Which points have one of the batches that the experiment lists for their role."""
+    kept = np.ones(len(points), bool)
+    for role in Role:
+        listed = getattr(search, role.name.lower()).batch
+        mine = points.role == role
+        if listed is None or not mine.any():
+            continue
+        kept &= ~mine | np.isin(points.batch, listed)
+        if not (kept & mine).any():
+            place = f"serving.search.{role.name.lower()}.batch"
+            raise InputError(f"{place}: no layout holds any of the batches {', '.join(map(str, listed))}")
+    return kept
 
 
 def _reasons(skipped: list[Skipped]) -> str:

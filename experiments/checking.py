@@ -4,13 +4,14 @@ import re
 import types
 import typing
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
+from aicfg.experiments.contradictions import Problem, contradictions
 from aicfg.experiments.document import KeyPath
 from aicfg.experiments.schema import Experiment, Part
-from aicfg.model_specs.errors import InputError, nearest
+from aicfg.model_specs.errors import nearest
 
 _NOT_YET = {
     "pools": "several pools are not supported yet; give fleet: {system: …, gpus: …}",
@@ -20,23 +21,13 @@ _NOT_YET = {
 _NUMBER_LIKE = re.compile(r"[-+]?[0-9.][0-9_.,:eExo]*")
 
 
-class Problem(NamedTuple):
-    """One fault: the key it is at, and what to say of it."""
-
-    path: KeyPath
-    text: str
-
-    def __str__(self) -> str:
-        return f"{'.'.join(self.path)}: {self.text}" if self.path else self.text
-
-
 def check(value: Any) -> Experiment | list[Problem]:
     """The experiment that a mapping of plain values describes, or all that is wrong with it."""
     problems = list(_part_problems(value, Experiment, ()))
     if problems:
         return problems
-    experiment = msgspec.convert(value, Experiment)
-    return list(_contradictions(experiment)) or experiment
+    experiment = msgspec.convert(_folded(value, Experiment), Experiment)
+    return list(contradictions(experiment)) or experiment
 
 
 def shown(value: Any) -> str:
@@ -93,9 +84,18 @@ def _field_problems(value: Any, kind: Any, path: KeyPath) -> Iterator[Problem]:
         yield from _part_problems(value, kind, path)
         return
     try:
-        msgspec.convert(value, kind)
+        msgspec.convert(_folded(value, kind), kind)
     except (msgspec.ValidationError, OverflowError):
         yield Problem(path, f"got {shown(value)}; expected {_accepted(kind)}{_hint(value, kind)}")
+
+
+def _folded(value: Any, kind: Any) -> Any:
+    """``value`` with every choice of words in the schema's own letter case, and nothing as an empty part."""
+    if isinstance(kind, type) and issubclass(kind, Part):
+        kinds = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        return {key: _folded(each, kinds[key]) for key, each in (value or {}).items()}
+    same = isinstance(value, str) and value.casefold() in _choices(kind)
+    return value.casefold() if same else value
 
 
 def _hint(value: Any, kind: Any) -> str:
@@ -138,36 +138,3 @@ def _descriptions(kind: Any) -> Iterator[str]:
         yield from (meta.description for meta in reversed(kind.__metadata__) if meta.description)
     for arg in typing.get_args(kind):
         yield from _descriptions(arg)
-
-
-def _contradictions(experiment: Experiment) -> Iterator[Problem]:
-    """What is wrong between values that are each right by themselves."""
-    workload, sla = experiment.workload, experiment.sla
-    if workload.prefix >= workload.isl:
-        accepted = f"expected fewer than the isl of {workload.isl} tokens"
-        yield Problem(("workload", "prefix"), f"got {workload.prefix}; {accepted}")
-    if sla.tpot_ms is not None and sla.request_latency_ms is not None:
-        both = f"given beside tpot_ms ({sla.tpot_ms:g}); it stands in its place: keep one of the two"
-        yield Problem(("sla", "request_latency_ms"), both)
-    if (
-        sla.ttft_ms is not None
-        and sla.request_latency_ms is not None
-        and sla.ttft_ms > sla.request_latency_ms
-    ):
-        longer = f"got {sla.ttft_ms:g}; expected at most the request_latency_ms of {sla.request_latency_ms:g}"
-        yield Problem(("sla", "ttft_ms"), longer)
-    yield from _unknown_formats(experiment)
-
-
-def _unknown_formats(experiment: Experiment) -> Iterator[Problem]:
-    given = {name: value for name, value in msgspec.structs.asdict(experiment.serving.quant).items() if value}
-    if not given:
-        return
-    from aicfg.model_specs.quantization import Quant
-
-    for component, name in given.items():
-        try:
-            Quant(**{component: name})
-        except InputError as error:
-            text = str(error).removeprefix(f"quant.{component}: ")
-            yield Problem(("serving", "quant", component), text)

@@ -1,4 +1,4 @@
-"""The command line: ``aicfg solve``, ``aicfg tables``.
+"""The command line: ``aicfg solve``, ``aicfg estimate``, ``aicfg support``, ``aicfg tables``.
 
 Standard output carries the result alone; progress, warnings and errors go to standard error. Exit codes:
 0 a plan for every experiment, 2 bad input, 3 proven infeasible, 4 stopped without a plan, 1 a defect in aicfg
@@ -20,6 +20,8 @@ examples:
   aicfg solve experiment.yaml --json > plan.json
   aicfg solve a.yaml b.yaml --save-dir results
   aicfg solve experiment.yaml --set fleet.gpus=48 --set sla.tpot_ms=20
+  aicfg estimate --model Qwen/Qwen3-32B --system h100_sxm --role decode --tp 8 --batch 50
+  aicfg support --model deepseek-ai/DeepSeek-V3
   aicfg tables list --system h100_sxm --backend vllm
 
 exit codes: 0 solved, 2 bad input, 3 proven infeasible, 4 stopped without a plan, 1 a defect"""
@@ -89,12 +91,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aicfg {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_solve(commands)
+    _add_estimate(commands)
+    _add_support(commands)
     _add_tables(commands)
     return parser
 
 
 def _add_solve(commands: "argparse._SubParsersAction[_Parser]") -> None:
     from aicfg.experiments.command_solve import run_solve
+    from aicfg.experiments.options import add_settings
 
     solve = commands.add_parser(
         "solve",
@@ -110,20 +115,80 @@ def _add_solve(commands: "argparse._SubParsersAction[_Parser]") -> None:
         "--engine", choices=engines, default="highs", help="default highs; both: checked by CP-SAT"
     )
     solve.add_argument("--time-limit", type=_seconds, metavar="S", help="stop an engine after S seconds")
-    solve.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="settings",
-        help="override a key of the file",
-    )
+    add_settings(solve)
     solve.add_argument("--json", action="store_true", help="print the plan as JSON and nothing else")
     solve.add_argument(
         "--save-dir", metavar="DIR", help="write plan.json, experiment.yaml and report.txt to DIR"
     )
     solve.add_argument("--export", metavar="FILE", help="also write the program as .lp or .mps")
     solve.add_argument("--no-color", action="store_true", help="plain text")
+
+
+def _add_estimate(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    from aicfg.experiments.command_estimate import DEGREES, ROLES, run_estimate
+    from aicfg.experiments.options import add_settings
+
+    estimate = commands.add_parser(
+        "estimate",
+        usage="aicfg estimate [FILE] --role ROLE [options], or aicfg estimate --plan FILE",
+        help="what one given configuration does, operation by operation",
+        description="What one given configuration does, with its time by operation. Degrees, batch and"
+        " workers of a disagg pair are PREFILL/DECODE, such as --tp 4/8, or one number for both.",
+    )
+    estimate.set_defaults(run=run_estimate)
+    estimate.add_argument("file", nargs="?", metavar="FILE", help="experiment in YAML; flags override it")
+    estimate.add_argument("--plan", metavar="FILE", help="the pools of a plan.json in place of the rest")
+    for name, what in (
+        ("model", "model"),
+        ("system", "GPU system"),
+        ("backend", "serving engine"),
+        ("profile", "coefficients"),
+    ):
+        estimate.add_argument(f"--{name}", metavar="NAME", help=what)
+    estimate.add_argument("--isl", type=int, metavar="N", help="prompt tokens (default 4000)")
+    estimate.add_argument("--osl", type=int, metavar="N", help="output tokens (default 1000)")
+    _add_data_mode(estimate, None)
+    estimate.add_argument("--role", choices=tuple(ROLES), help="what the workers do; disagg: a pair")
+    for name in DEGREES:
+        estimate.add_argument(f"--{name.replace('_', '-')}", metavar="N", help="default 1")
+    estimate.add_argument("--batch", metavar="N", help="requests of an attention rank (default 1)")
+    estimate.add_argument(
+        "--chunk", metavar="N", help="prompt tokens a step of agg workers (default: the isl)"
+    )
+    estimate.add_argument("--workers", metavar="N", help="how many of them (default 1)")
+    add_settings(estimate)
+    estimate.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    estimate.add_argument("--no-color", action="store_true", help="plain text")
+
+
+def _add_support(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    from aicfg.experiments.command_support import run_support
+    from aicfg.experiments.options import add_systems_paths
+    from aicfg.experiments.schema import DEFAULT_PROFILE
+
+    support = commands.add_parser(
+        "support",
+        help="which models can be solved where, and why not",
+        description="Which models can be solved on which systems with which engines, and why not.",
+    )
+    support.set_defaults(run=run_support)
+    support.add_argument("--model", metavar="NAME", help="only this model (default: the catalogue)")
+    support.add_argument("--system", metavar="NAME", help="only this GPU system")
+    support.add_argument("--backend", metavar="NAME", help="only this serving engine")
+    support.add_argument("--profile", metavar="NAME", default=DEFAULT_PROFILE, help="coefficients")
+    _add_data_mode(support, "silicon")
+    add_systems_paths(support)
+    support.add_argument("--json", action="store_true", help="print JSON and nothing else")
+
+
+def _add_data_mode(command: argparse.ArgumentParser, default: str | None) -> None:
+    command.add_argument(
+        "--data-mode",
+        choices=("silicon", "hybrid", "empirical", "sol"),
+        type=str.lower,
+        default=default,
+        help="measured figures only (silicon), or estimates too",
+    )
 
 
 def _add_tables(commands: "argparse._SubParsersAction[_Parser]") -> None:

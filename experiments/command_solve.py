@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from aicfg.experiments.options import settings_of
 from aicfg.experiments.plan import Plan, json_text
 from aicfg.model_specs.errors import InputError
 
@@ -28,7 +29,7 @@ def run_solve(options: Namespace) -> int:
         from aicfg.experiments.results import check_folder
 
         check_folder(folder)
-    jobs = _jobs(options.files, options.settings)
+    jobs = _jobs(options.files, settings_of(options))
     if options.export is not None:
         _export(jobs, Path(options.export))
     plans = list(_solved(jobs, Options(options.engine, options.time_limit)))

@@ -26,7 +26,7 @@ def run_tables_list(options: Namespace) -> int:
     if options.json:
         print(_json(rows))
         return 0
-    from aicfg.experiments.report import print_on
+    from aicfg.experiments.report_parts import print_on
 
     print_on(_engines(rows) if system is None else _families(rows), sys.stdout, plain_width=200)
     if system is None:
@@ -86,21 +86,10 @@ def run_tables_import(options: Namespace) -> int:
     if options.out is None and (systems or backends):
         raise InputError("--system and --backend need --out: the tables of this aicfg are replaced whole")
     out = DATA if options.out is None else Path(options.out)
-    _check_out(out)
     systems_out = FOLDER if options.out is None else None
     import_tables(Path(options.source), out, systems, backends, _progress(), systems_out)
     print(f"aicfg: wrote {out}", file=sys.stderr)
     return 0
-
-
-def _check_out(out: Path) -> None:
-    """Refuse to replace a folder that is not one of tables."""
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise InputError(f"--out {out}: is not a folder")
-    for path in sorted(out.iterdir()) if out.exists() else ():
-        if path.name != "systems" and not any(path.glob("*/manifest.json")):
-            replaced = "it would be replaced; give a new folder or one that an import wrote"
-            raise InputError(f"--out {out}: holds {path.name!r}, which is no table: {replaced}")
 
 
 def _progress() -> "Progress":

@@ -14,11 +14,14 @@ from aicfg.experiments.plan import (
     PoolPlan,
     Provenance,
     QuantPlan,
+    Sources,
     Status,
     TablesUsed,
 )
 from aicfg.experiments.prepare import Case
 from aicfg.experiments.recompute import recomputed_tokens_per_s
+from aicfg.experiments.shares import sources_of
+from aicfg.hardware.breakdown import breakdown
 from aicfg.hardware.curves import Curve
 from aicfg.solver.answer import Answer
 
@@ -42,7 +45,7 @@ def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms:
         mode=mode,
         inputs=inputs_of(case),
         profile=case.model.profile.name,
-        provenance=_provenance(case),
+        provenance=provenance_of(case),
         objective=Objective(case.experiment.objective, value, "max"),
         pools=pools,
         ttft_ms=_ms(answer.ttft_ns),
@@ -69,6 +72,13 @@ def _ms(nanoseconds: int | None) -> float | None:
 
 
 def _pool(case: Case, curve: Curve, at: int, workers: int) -> PoolPlan:
+    batch, chunk_tokens = int(curve.batch[at]), int(curve.chunk_tokens[at])
+    spent = breakdown(case.model, curve.role, curve.layout, batch, chunk_tokens)
+    return pool_of(case, curve, at, workers, sources_of(spent.shares))
+
+
+def pool_of(case: Case, curve: Curve, at: int, workers: int, sources: Sources) -> PoolPlan:
+    """``workers`` workers of ``curve``, running at its operating point ``at``."""
     layout, quant, memory, tables = curve.layout, curve.quant, curve.memory, case.model.tables
     return PoolPlan(
         role=curve.role,
@@ -95,6 +105,7 @@ def _pool(case: Case, curve: Curve, at: int, workers: int) -> PoolPlan:
             other=float(memory.other[at]) / GIB,
             limit=float(memory.limit[at]) / GIB,
         ),
+        sources=sources,
     )
 
 
@@ -114,7 +125,8 @@ def _certificate(answer: Answer, recomputed: float | None, total_ms: float) -> C
     )
 
 
-def _provenance(case: Case) -> Provenance:
+def provenance_of(case: Case) -> Provenance:
+    """The tables that were read for a case, and where their rows come from."""
     tables = case.model.tables
     sources = {
         family: tuple(f"{source.backend} {source.version}" for source in tables.sources(family))
@@ -123,4 +135,5 @@ def _provenance(case: Case) -> Provenance:
     return Provenance(
         aicfg=__version__,
         tables=(TablesUsed(tables.system, tables.backend, tables.version, sources),),
+        model=case.model.architecture.source,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain, product
 from math import ceil
 
 import msgspec
@@ -33,10 +34,16 @@ def explanation_of(case: Case, engine: str) -> Explanation:
     asked = {mode: ask(case, found, mode, None) for mode in modes(case)}
     by_mode = {mode: solver.explain(found.points, each, engine) for mode, each in asked.items()}
     relaxations = tuple(_relaxations(case, found, by_mode))
-    first = (name for each in by_mode.values() for conflict in each.conflicts[:1] for name in conflict)
     combined = _combined(by_mode.values())
     text = explanation_words(relaxations, combined)
-    return Explanation(relaxations, tuple(dict.fromkeys(map(_key, first))), combined, text)
+    return Explanation(relaxations, _conflict(by_mode.values()), combined, text)
+
+
+def _conflict(explanations: Iterable[solver.Explanation]) -> tuple[str, ...]:
+    """The smallest set that no mode can hold: one conflict of each, as alike as can be, joined."""
+    found = [each.conflicts for each in explanations if each.conflicts]
+    joined = [list(dict.fromkeys(chain.from_iterable(chosen))) for chosen in product(*found)]
+    return tuple(_key(name) for name in sorted(joined, key=len)[0])
 
 
 def _relaxations(

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from aicfg.experiments.checking import Problem, check, shown
+from aicfg.experiments.checking import check, shown
+from aicfg.experiments.contradictions import Problem
 from aicfg.experiments.document import Document, KeyPath, parse_document, read_document
 from aicfg.experiments.schema import Experiment
 from aicfg.model_specs.errors import InputError

@@ -56,6 +56,24 @@ class MemoryGib:
 
 
 @dataclass(frozen=True)
+class Sources:
+    """What a time rests on, as shares that add up to 1."""
+
+    measured: float
+    """Measured points."""
+    interpolated: float
+    """Points in between."""
+    extrapolated: float
+    """Points beyond the ends of a table."""
+    estimated: float
+    """The utilisation of other shapes or number formats."""
+    formula: float
+    """Bytes over the memory's bandwidth (norms, activations), never a table."""
+    light: float
+    """The speed of light."""
+
+
+@dataclass(frozen=True)
 class PoolPlan:
     """Equal workers of one role, all running at one operating point."""
 
@@ -80,6 +98,8 @@ class PoolPlan:
     requests_per_s: float
     """Of one worker, rate matching included."""
     memory_gib: MemoryGib
+    sources: Sources | None = None
+    """What the time of its steps rests on."""
 
     @property
     def gpus(self) -> int:
@@ -130,6 +150,8 @@ class Provenance:
 
     aicfg: str
     tables: tuple[TablesUsed, ...]
+    model: str = ""
+    """Where the model's facts come from, and the family that was assumed if one had to be."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +172,7 @@ class Explanation:
 
     relaxations: tuple[Relaxation, ...]
     conflict: tuple[str, ...]
-    """Constraints that cannot hold together: a minimal set of each mode, joined."""
+    """Constraints that no mode can hold together: the smallest join of one minimal set of each mode."""
     combined: dict[str, float] | None
     """The nearest change of several constraints at once."""
     text: str

@@ -11,10 +11,11 @@ from aicfg.experiments import schema
 from aicfg.experiments.schema import Experiment
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
+from aicfg.hardware.modes import DataMode
+from aicfg.hardware.places import SHIPPED, Places
 from aicfg.hardware.profile import load_profile
-from aicfg.hardware.system import load_system
-from aicfg.hardware.tables.store import Tables, open_tables
-from aicfg.hardware.workload import Workload
+from aicfg.hardware.tables.store import Tables
+from aicfg.hardware.workload import Speculative, Workload
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.errors import AicfgError, InputError
 from aicfg.model_specs.quantization import Quant, infer
@@ -44,23 +45,53 @@ def prepare(experiment: Experiment) -> Case:
     serving, asked = experiment.serving, experiment.workload
     with _at("profile"):
         profile = load_profile(experiment.profile)
+    mode = DataMode(serving.data_mode)
+    with _at("serving.systems_paths"):
+        places = Places(serving.systems_paths or (SHIPPED,))
     with _at("fleet.system"):
-        system = load_system(experiment.fleet.system)
+        system = places.load_system(experiment.fleet.system)
     with _at("model"):
-        architecture = load_architecture(experiment.model)
+        architecture = load_architecture(experiment.model, experiment.assume_family)
     _check_context(experiment, architecture)
     with _at("serving"):
-        tables = open_tables(system.name, serving.backend, serving.version)
+        tables = places.open_tables(
+            system.name, serving.backend, serving.version, required=mode is not DataMode.SOL
+        )
     with _at("serving.quant"):
-        quant = _quant(serving.quant, architecture, tables)
+        quant = _quant(serving.quant, architecture, tables, mode)
     workload = Workload(asked.isl, asked.osl, asked.prefix)
-    understood = msgspec.structs.replace(
-        experiment,
-        fleet=msgspec.structs.replace(experiment.fleet, system=system.name),
-        serving=msgspec.structs.replace(serving, version=tables.version, quant=schema.Quant(**asdict(quant))),
+    drafts = serving.speculative
+    model = ServingModel(
+        architecture,
+        quant,
+        workload,
+        system,
+        tables,
+        profile,
+        mode=mode,
+        speculative=Speculative(drafts.nextn, drafts.kept),
+        memory_fraction=serving.memory_fraction,
     )
-    model = ServingModel(architecture, quant, workload, system, tables, profile)
-    return Case(understood, model, perf_counter() - started)
+    return Case(_understood(experiment, model), model, perf_counter() - started)
+
+
+def _understood(experiment: Experiment, model: ServingModel) -> Experiment:
+    """``experiment`` with every name in its canonical form and every default filled in."""
+    serving, drafts = experiment.serving, model.speculative
+    accepted = drafts.accepted if drafts.nextn else None
+    quant: dict[str, str | None] = asdict(model.quant)
+    if model.architecture.moe is None:
+        quant["moe"] = serving.quant.moe  # a dense model has no experts to have a format
+    return msgspec.structs.replace(
+        experiment,
+        fleet=msgspec.structs.replace(experiment.fleet, system=model.system.name),
+        serving=msgspec.structs.replace(
+            serving,
+            version=model.tables.version or None,
+            quant=schema.Quant(**quant),
+            speculative=schema.Speculative(nextn=drafts.nextn, accepted=accepted),
+        ),
+    )
 
 
 @contextmanager
@@ -82,15 +113,8 @@ def _check_context(experiment: Experiment, architecture: Architecture) -> None:
         )
 
 
-def _quant(given: schema.Quant, architecture: Architecture, tables: Tables) -> Quant:
+def _quant(given: schema.Quant, architecture: Architecture, tables: Tables, mode: DataMode) -> Quant:
     """What is given, else what the checkpoint asks for; a format that was only implied follows the tables."""
-    inferred = infer(architecture)
     named = {name: value for name, value in msgspec.structs.asdict(given).items() if value}
-    quant = Quant(**{**asdict(inferred), **named})
-    fitting = fitting_quant(quant, inferred, tables)
-    if given.fmha and fitting.fmha != quant.fmha:
-        measured = f"measured there: {fitting.fmha}"
-        raise InputError(
-            f"fmha {given.fmha!r} has no table on {tables.system}, {tables.backend} ({measured})"
-        )
-    return fitting
+    quant = Quant(**{**asdict(infer(architecture)), **named})
+    return fitting_quant(architecture, quant, tables, mode, fmha_named="fmha" in named)

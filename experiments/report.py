@@ -4,33 +4,30 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aicfg.experiments.plan import Plan, PoolPlan
+from aicfg.experiments.plan import Plan
+from aicfg.experiments.report_parts import COLOURS, LABEL, latency, pool_table, print_on, title
 from aicfg.experiments.words import (
     ENGINES,
     MODES,
-    bar,
     bounds_words,
     exact,
-    layout,
     number,
     plan_words,
     share,
+    sources_together,
+    sources_words,
 )
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-WIDTH = 96
-_COLOURS = {"prefill": "cyan", "decode": "magenta", "agg": "blue"}
-_LABEL = "bold"
-
 
 def print_report(plan: Plan, file: "TextIO", *, color: bool = True) -> None:
-    """Print the report of ``plan``: at most ``WIDTH`` columns, and plain text where nobody watches."""
+    """Print the report of ``plan``: narrow, and plain text where nobody watches."""
     print_on(report(plan), file, color=color)
 
 
@@ -41,43 +38,18 @@ def report_text(plan: Plan) -> str:
     return file.getvalue()
 
 
-def print_on(what: RenderableType, file: "TextIO", *, color: bool = True, plain_width: int = WIDTH) -> None:
-    """Print on a terminal, or as plain lines of at most ``plain_width`` columns on anything else."""
-    if file.isatty():
-        console = Console(file=file, no_color=not color, highlight=False)
-        console.width = min(console.width, WIDTH)
-        console.print(what)
-        return
-    plain = Console(
-        file=io.StringIO(), width=plain_width, color_system=None, force_terminal=False, highlight=False
-    )
-    with plain.capture() as captured:
-        plain.print(what)
-    file.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())
-
-
 def report(plan: Plan) -> RenderableType:
     """The report as something rich prints."""
-    return Group(_title(plan), *(_chosen(plan) if plan.pools else _nothing(plan)))
-
-
-def _title(plan: Plan) -> Text:
-    inputs = plan.inputs
-    fleet, serving, workload = inputs["fleet"], inputs["serving"], inputs["workload"]
-    prefix = f" ({workload['prefix']:,} cached)" if workload["prefix"] else ""
-    formats = f"weights {serving['quant']['gemm']}, KV {serving['quant']['kvcache']}"
-    text = Text()
-    text.append(f"{inputs['model']} on {fleet['gpus']:,} × {fleet['system']}", "bold")
-    text.append(f" with {serving['backend']} {serving['version']}", "bold")
-    lengths = f"{workload['isl']:,} tokens in{prefix}, {workload['osl']:,} out"
-    text.append(f"\n{plan.experiment}: {lengths}; {formats}", "dim")
-    return text
+    return Group(
+        title(plan.experiment, plan.inputs, plan.gpus_budget),
+        *(_chosen(plan) if plan.pools else _nothing(plan)),
+    )
 
 
 def _chosen(plan: Plan) -> Iterator[RenderableType]:
     yield Text()
     yield _headline(plan)
-    yield _pool_table(plan)
+    yield pool_table(plan.pools)
     yield _facts(plan)
 
 
@@ -97,51 +69,26 @@ def _headline(plan: Plan) -> Text:
     return text
 
 
-def _pool_table(plan: Plan) -> Table:
-    left, right = ("role", "workers", "memory of a GPU"), ["GPUs", "batch", "step ms", "requests/s"]
-    chunked = any(pool.chunk_tokens is not None for pool in plan.pools)
-    if chunked:
-        right.insert(2, "chunk")
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for head in (*left[:2], *right, *left[2:]):
-        table.add_column(head, justify="left" if head in left else "right", no_wrap=True)
-    for pool in plan.pools:
-        table.add_row(
-            Text(pool.role, _COLOURS[pool.role]),
-            f"{pool.workers:,} × {layout(pool)}",
-            f"{pool.gpus:,}",
-            f"{pool.batch:,}",
-            *([f"{pool.chunk_tokens or 0:,}"] if chunked else []),
-            f"{pool.step_ms:.2f}",
-            number(pool.workers * pool.requests_per_s),
-            _memory(pool),
-        )
-    return table
-
-
-def _memory(pool: PoolPlan) -> Text:
-    used, limit = pool.memory_gib.used, pool.memory_gib.limit
-    text = Text(bar(used / limit, 8), "green" if used < 0.95 * limit else "yellow")
-    text.append(f" {used:.1f}/{limit:.1f} GiB", "default")
-    return text
-
-
 def _facts(plan: Plan) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column(style=_LABEL, no_wrap=True)
+    table.add_column(style=LABEL, no_wrap=True)
     table.add_column()
     table.add_row()
     table.add_row("GPUs", _gpu_bar(plan))
     sla = plan.inputs["sla"]
-    table.add_row("TTFT", _latency(plan.ttft_ms, sla["ttft_ms"]))
-    table.add_row("TPOT", _latency(plan.tpot_ms, sla["tpot_ms"]))
-    table.add_row("request", _latency(plan.request_latency_ms, sla["request_latency_ms"]))
+    table.add_row("TTFT", latency(plan.ttft_ms, sla["ttft_ms"]))
+    table.add_row("TPOT", latency(plan.tpot_ms, sla["tpot_ms"]))
+    table.add_row("request", latency(plan.request_latency_ms, sla["request_latency_ms"]))
     table.add_row("in flight", f"{plan.concurrency:,} requests")
     table.add_row()
     for other in plan.alternatives:
         table.add_row("runner-up", _runner_up(plan, other))
     table.add_row("proof", _certificate(plan))
     table.add_row("rests on", _provenance(plan))
+    if (sources := sources_together(plan.pools)) is not None:
+        table.add_row("", f"time {sources_words(sources)}")
+    if remark := plan.provenance.model.partition("; ")[2]:
+        table.add_row("model", remark)
     return table
 
 
@@ -152,24 +99,12 @@ def _gpu_bar(plan: Plan) -> Text:
     for pool in plan.pools:
         spent += pool.gpus
         upto = round(spent * cells / budget)
-        text.append("■" * (upto - filled), _COLOURS[pool.role])
+        text.append("■" * (upto - filled), COLOURS[pool.role])
         filled = upto
     text.append("·" * (cells - filled), "dim")
     parts = [f"{pool.gpus:,} {pool.role}" for pool in plan.pools]
     idle = budget - (plan.gpus_used or 0)
     text.append(" " + ", ".join([*parts, *([f"{idle:,} idle"] if idle else [])]))
-    return text
-
-
-def _latency(value: float | None, bound: float | None) -> Text:
-    if value is None:
-        return Text("-")
-    shown = f"{value:,.2f} ms"
-    if bound is None:
-        return Text(f"{shown} (no bound)" if value else shown)
-    margin = (bound - value) / bound
-    text = Text(bar(value / bound, 20), "green" if margin > 0.02 else "yellow")
-    text.append(f" {shown} of {number(bound)} ms, {share(margin)} to spare", "default")
     return text
 
 
@@ -195,7 +130,9 @@ def _certificate(plan: Plan) -> str:
 def _provenance(plan: Plan) -> str:
     used = plan.provenance.tables
     tables = ", ".join(f"{each.system} {each.backend} {each.version}" for each in used)
-    return f"tables {tables}; profile {plan.profile}"
+    mode = plan.inputs["serving"]["data_mode"]
+    estimated = "" if mode == "silicon" else f"; data mode {mode}"
+    return f"tables {tables}; profile {plan.profile}{estimated}"
 
 
 def _nothing(plan: Plan) -> Iterator[RenderableType]:
@@ -209,12 +146,12 @@ def _nothing(plan: Plan) -> Iterator[RenderableType]:
         return
     yield Text(explanation.text)
     if any(each.plan for each in explanation.relaxations):
-        yield Text("\nOne change that is enough by itself", _LABEL)
+        yield Text("\nOne change that is enough by itself", LABEL)
         yield _relaxations(plan)
         if explanation.combined and len(explanation.combined) > 1:
-            yield Text.assemble(("\nNearest change of several  ", _LABEL), bounds_words(explanation.combined))
+            yield Text.assemble(("\nNearest change of several  ", LABEL), bounds_words(explanation.combined))
     if len(explanation.conflict) > 1:
-        yield Text.assemble(("\nCannot hold together  ", _LABEL), ", ".join(explanation.conflict))
+        yield Text.assemble(("\nCannot hold together  ", LABEL), ", ".join(explanation.conflict))
 
 
 def _relaxations(plan: Plan) -> Table:

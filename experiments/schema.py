@@ -4,6 +4,8 @@ These structures are the schema. A field's description is both an editor's hint 
 would be accepted. ``docs/experiment.md`` explains each key with examples.
 """
 
+from itertools import accumulate
+from operator import mul
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -15,6 +17,7 @@ MAX_MS = 1e9
 DEFAULT_PROFILE = "aiconfigurator-0.12"
 
 ModeName = Literal["auto", "agg", "disagg"]
+DataModeName = Literal["silicon", "hybrid", "empirical", "sol"]
 
 Text = Annotated[str, Meta(min_length=1, description="text")]
 Format = Annotated[str, Meta(min_length=1, description="the name of a number format, such as fp8")]
@@ -33,6 +36,15 @@ Degrees = Annotated[
         min_length=1, max_length=64, description="a list of whole numbers from 1 to 1,024, such as [1, 2, 4]"
     ),
 ]
+Batches = Annotated[
+    tuple[Batch, ...],
+    Meta(
+        min_length=1,
+        max_length=4096,
+        description="a list of whole numbers from 1 to 65,536, such as [16, 32, 64]",
+    ),
+]
+Rate = Annotated[float, Meta(ge=0, le=1, description="a share from 0 to 1")]
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +114,12 @@ class RoleSearch(Part, frozen=True, kw_only=True):
 
     tp: Annotated[Degrees | None, Meta(title="Tensor-parallel degrees")] = None
     pp: Annotated[Degrees | None, Meta(title="Pipeline-parallel degrees")] = None
+    dp: Annotated[Degrees | None, Meta(title="Attention-data-parallel degrees")] = None
+    cp: Annotated[Degrees | None, Meta(title="Context-parallel degrees")] = None
+    moe_tp: Annotated[Degrees | None, Meta(title="Tensor-parallel degrees of the experts")] = None
+    moe_ep: Annotated[Degrees | None, Meta(title="Expert-parallel degrees")] = None
+    gpus_per_worker: Annotated[Degrees | None, Meta(title="GPUs of a worker")] = None
+    batch: Annotated[Batches | None, Meta(title="Batches")] = None
     max_batch: Annotated[Batch | None, Meta(title="Largest batch")] = None
 
 
@@ -113,6 +131,35 @@ class Search(Part, frozen=True, kw_only=True):
     decode: RoleSearch = RoleSearch()
 
 
+class Speculative(Part, frozen=True, kw_only=True):
+    """Multi-token prediction: drafts that the next decode step verifies."""
+
+    nextn: Annotated[
+        int, Meta(ge=0, le=32, description="a whole number from 0 to 32", title="Draft tokens a step")
+    ] = 0
+    accepted: Annotated[
+        Annotated[float, Meta(ge=0, le=32, description="a number of tokens from 0 to nextn")] | None,
+        Meta(title="Draft tokens that a step keeps, on average"),
+    ] = None
+    acceptance_rates: Annotated[
+        Annotated[
+            tuple[Rate, ...],
+            Meta(
+                min_length=1, max_length=32, description="a list of shares from 0 to 1, such as [0.85, 0.3]"
+            ),
+        ]
+        | None,
+        Meta(title="Share of each draft token that is kept when all before it are; in place of accepted"),
+    ] = None
+
+    @property
+    def kept(self) -> float:
+        """Draft tokens that a step keeps: as given, or Σᵢ ∏ⱼ≤ᵢ pⱼ over the first ``nextn`` rates."""
+        if self.accepted is not None or self.acceptance_rates is None:
+            return self.accepted or 0.0
+        return sum(accumulate(self.acceptance_rates[: self.nextn], mul))
+
+
 class Serving(Part, frozen=True, kw_only=True):
     """How the model is served."""
 
@@ -121,7 +168,21 @@ class Serving(Part, frozen=True, kw_only=True):
         Text | None, Meta(description="text in quotes, such as '0.24.0'", title="Engine version")
     ] = None
     mode: Annotated[ModeName, Meta(title="Aggregated, disaggregated, or the better of both")] = "auto"
+    data_mode: Annotated[DataModeName, Meta(title="Measured figures only, or estimates too")] = "silicon"
+    systems_paths: Annotated[
+        Annotated[
+            tuple[Text, ...],
+            Meta(min_length=1, max_length=64, description="a list of folders, such as [default, ./systems]"),
+        ]
+        | None,
+        Meta(title="Where systems and their tables are looked for, in this order"),
+    ] = None
     quant: Quant = Quant()
+    speculative: Speculative = Speculative()
+    memory_fraction: Annotated[
+        Annotated[float, Meta(gt=0, le=1, description="a share above 0, up to 1")] | None,
+        Meta(title="Share of a GPU's memory that the engine may use, in place of its default"),
+    ] = None
     types_per_role: Annotated[
         int, Meta(ge=1, le=1, description="1 (one worker type a role)", title="Worker types a role")
     ] = 1
@@ -139,6 +200,9 @@ class Experiment(Part, frozen=True, kw_only=True):
         ),
     ] = "experiment"
     model: Annotated[Text, Meta(description="a Hugging Face id, a folder, or a config.json", title="Model")]
+    assume_family: Annotated[
+        Text | None, Meta(title="Family that a model of an unknown class is taken to be of")
+    ] = None
     workload: Workload
     sla: Sla = Sla()
     fleet: Fleet

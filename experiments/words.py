@@ -1,12 +1,22 @@
 """Figures in words: how reports and messages write numbers, layouts and pools."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple
 
-from aicfg.experiments.plan import Plan, PoolPlan, Relaxation
+from aicfg.experiments.plan import Plan, PoolPlan, Relaxation, Sources
 from aicfg.model_specs.layout import Layout
 
 MODES = {"agg": "aggregated", "disagg": "disaggregated", "mixed": "mixed"}
 ENGINES = {"highs": "HiGHS", "cpsat": "CP-SAT", "pyomo": "Pyomo"}
+
+_RESTS_ON = {
+    "measured": "measured",
+    "interpolated": "interpolated",
+    "extrapolated": "extrapolated",
+    "estimated": "estimated",
+    "formula": "plain memory passes",
+    "light": "speed of light",
+}
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -44,6 +54,29 @@ def bar(filled: float, cells: int) -> str:
 def layout(pool: PoolPlan) -> str:
     """The layout of one worker, such as ``tp4pp2``."""
     return str(Layout(pool.tp, pool.pp, pool.dp, pool.cp, pool.moe_tp, pool.moe_ep))
+
+
+def sources_words(sources: Sources, most: int | None = None) -> str:
+    """What a time rests on, the largest share first: ``62 % measured, 35 % interpolated``."""
+    ordered = sorted(asdict(sources).items(), key=lambda each: -each[1])
+    return ", ".join(f"{share(part)} {_RESTS_ON[name]}" for name, part in ordered[:most] if part > 0)
+
+
+def sources_together(pools: Sequence[PoolPlan]) -> Sources | None:
+    """What the time of all pools' GPUs rests on; None where a pool does not say."""
+    known = [(pool.gpus, astuple(pool.sources)) for pool in pools if pool.sources is not None]
+    if len(known) < len(pools):
+        return None
+    total = sum(gpus for gpus, _ in known)
+    return Sources(
+        *(sum(column) for column in zip(*([g * x / total for x in each] for g, each in known), strict=True))
+    )
+
+
+def formats_words(quant: Mapping[str, str | None]) -> str:
+    """Number formats in a few words; that of the experts where there are any and it is another one."""
+    experts = f", experts {quant['moe']}" if quant["moe"] not in (None, quant["gemm"]) else ""
+    return f"weights {quant['gemm']}{experts}, KV {quant['kvcache']}"
 
 
 def pool_words(pool: PoolPlan) -> str:

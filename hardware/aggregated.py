@@ -12,7 +12,7 @@ import numpy as np
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.profile import Aggregated, Queue
 from aicfg.hardware.step import StepModel
-from aicfg.hardware.workload import Workload
+from aicfg.hardware.workload import NO_DRAFTS, Speculative, Workload
 
 
 @dataclass(frozen=True)
@@ -39,61 +39,83 @@ class AggregatedPoints:
     schedule: Schedule
 
 
-def schedule(workload: Workload, batch: FloatArray, chunk_tokens: int, rule: Aggregated) -> Schedule:
-    """How ``batch`` (N,) requests share their steps between prompts and decoding."""
-    steps = float(workload.osl)
-    prompt_steps = np.ceil(workload.isl * batch / chunk_tokens)
-    decoding = np.maximum(1.0, batch - np.ceil(chunk_tokens / workload.isl))
-    if rule.decode_share == "flow":
-        flow = np.maximum(1.0, np.floor(batch / (prompt_steps / steps)))
-        decoding = np.where(prompt_steps < steps, decoding, flow)
-    alone = batch == 1
-    return Schedule(
-        prompt_steps=np.where(alone, 1.0, prompt_steps),
-        decode_steps=np.where(alone, steps - 1.0, np.maximum(steps - prompt_steps, 0.0)),
-        decoding=np.where(alone, 0.0, decoding),
-    )
+@dataclass(frozen=True)
+class AggregatedModel:
+    """Aggregated serving of one layout: its steps, and how the engine schedules them."""
 
+    step: StepModel
+    workload: Workload
+    rule: Aggregated
+    layers: int
+    speculative: Speculative = NO_DRAFTS
 
-def mixed_step_ms(
-    step: StepModel, workload: Workload, chunk_tokens: int, decoding: FloatArray, lm_head_rows: int
-) -> FloatArray:
-    """Time of a step with ``chunk_tokens`` of prompts and ``decoding`` (N,) requests.
+    def points(self, batch: FloatArray, chunk_tokens: int) -> AggregatedPoints:
+        """Latency and throughput of one rank with ``batch`` (N,) requests and one chunk budget."""
+        plan = self.schedule(batch, chunk_tokens)
+        mixed = self.mixed_step_ms(chunk_tokens, plan.decoding)
+        decode = self.decode_step_ms(batch)
+        tpot = self._tpot_ms(plan, mixed, decode, batch)
+        own = mixed * -(-self.workload.isl // chunk_tokens) + self.rule.host_ms_per_layer * self.layers
+        ttft = own * _queue_factor(self.rule.queue, batch, plan.prompt_steps)
+        later = self.workload.osl - 1
+        tokens = 1000.0 * batch * later / (plan.prompt_steps * mixed + plan.decode_steps * decode)
+        if self.rule.littles_law_cap:
+            tokens = np.minimum(tokens, 1000.0 * batch * later / (ttft + tpot * later))
+        return AggregatedPoints(mixed, decode, ttft, tpot, tokens, plan)
 
-    A prompt longer than the chunk spreads its attention evenly over its chunks.
-    """
-    isl, prefix = workload.isl, workload.prefix
-    tokens = chunk_tokens + decoding - prefix * (chunk_tokens // isl)
-    shared = step.shared_ms(tokens, np.full(len(tokens), float(lm_head_rows)))
-    prompts = step.prompts_ms(float(-(-chunk_tokens // isl)), isl - prefix, prefix)
-    attention = np.zeros(len(tokens))
-    some = decoding > 0
-    if some.any():
-        attention[some] = step.decoding_ms(decoding[some], _middle_length(workload))
-    return shared + prompts / -(-isl // chunk_tokens) + attention
+    def schedule(self, batch: FloatArray, chunk_tokens: int) -> Schedule:
+        """How ``batch`` (N,) requests share their steps between prompts and decoding."""
+        isl, steps = self.workload.isl, 1.0 + (self.workload.osl - 1) / self.speculative.progress
+        prompt_steps = np.ceil(isl * batch / chunk_tokens)
+        decoding = np.maximum(1.0, batch - np.ceil(chunk_tokens / isl))
+        if self.rule.decode_share == "flow":
+            flow = np.maximum(1.0, np.floor(batch / (prompt_steps / steps)))
+            decoding = np.where(prompt_steps < steps, decoding, flow)
+        alone = batch == 1
+        return Schedule(
+            prompt_steps=np.where(alone, 1.0, prompt_steps),
+            decode_steps=np.where(alone, steps - 1.0, np.maximum(steps - prompt_steps, 0.0)),
+            decoding=np.where(alone, 0.0, decoding),
+        )
 
+    def mixed_step_ms(self, chunk_tokens: int, decoding: FloatArray) -> FloatArray:
+        """Time of a step with ``chunk_tokens`` of prompts and ``decoding`` (N,) requests.
 
-def decode_step_ms(step: StepModel, workload: Workload, batch: FloatArray) -> FloatArray:
-    """Time of a step in which ``batch`` (N,) requests decode and no prompt is left."""
-    return step.decode_ms(batch, batch, np.array([_middle_length(workload)]), np.ones(1))
+        A prompt longer than the chunk spreads its attention evenly over its chunks.
+        """
+        isl, prefix = self.workload.isl, self.workload.prefix
+        queries = decoding * self.speculative.queries
+        tokens = chunk_tokens + queries - prefix * (chunk_tokens // isl)
+        shared = self.step.shared_ms(tokens, self._lm_head_rows(chunk_tokens, queries))
+        prompts = self.step.prompts_ms(float(-(-chunk_tokens // isl)), isl - prefix, prefix)
+        attention = np.zeros(len(tokens))
+        some = decoding > 0
+        if some.any():
+            attention[some] = self.step.decoding_ms(queries[some], _middle_length(self.workload))
+        return shared + prompts / -(-isl // chunk_tokens) + attention
 
+    def _lm_head_rows(self, chunk_tokens: int, queries: FloatArray) -> FloatArray:
+        """Positions of a mixed step whose next token is wanted: of decoding requests and finished prompts."""
+        if self.step.pricing.profile.operations.mixed_step_lm_head_rows == "one":
+            return np.ones(len(queries))
+        return queries + max(1.0, chunk_tokens / self.workload.isl)
 
-def aggregated_points(
-    step: StepModel, workload: Workload, batch: FloatArray, chunk_tokens: int, rule: Aggregated, layers: int
-) -> AggregatedPoints:
-    """Latency and throughput of one rank with ``batch`` (N,) requests and one chunk budget."""
-    plan = schedule(workload, batch, chunk_tokens, rule)
-    lm_head_rows = step.pricing.profile.operations.lm_head_rows_in_mixed_step
-    mixed = mixed_step_ms(step, workload, chunk_tokens, plan.decoding, lm_head_rows)
-    decode = decode_step_ms(step, workload, batch)
-    tpot = _tpot_ms(plan, mixed, decode, batch, rule)
-    own = mixed * -(-workload.isl // chunk_tokens) + rule.host_ms_per_layer * layers
-    ttft = own * _queue_factor(rule.queue, batch, plan.prompt_steps)
-    later = workload.osl - 1
-    tokens = 1000.0 * batch * later / (plan.prompt_steps * mixed + plan.decode_steps * decode)
-    if rule.littles_law_cap:
-        tokens = np.minimum(tokens, 1000.0 * batch * later / (ttft + tpot * later))
-    return AggregatedPoints(mixed, decode, ttft, tpot, tokens, plan)
+    def decode_step_ms(self, batch: FloatArray) -> FloatArray:
+        """Time of a step in which ``batch`` (N,) requests decode and no prompt is left."""
+        length = np.array([_middle_length(self.workload)])
+        return self.step.decode_ms(batch * self.speculative.queries, length, np.ones(1))
+
+    def _tpot_ms(
+        self, plan: Schedule, mixed: FloatArray, decode: FloatArray, batch: FloatArray
+    ) -> FloatArray:
+        """Mean over mixed and decode-only steps; an engine may hide some mixed ones."""
+        counted = plan.prompt_steps
+        if self.rule.mixed_steps_hidden:
+            fewer = np.maximum(1.0, counted - self.rule.mixed_steps_hidden)
+            counted = np.where(plan.decode_steps > 0, fewer, counted)
+        counted = np.where(batch == 1, 0.0, counted)
+        mean = (mixed * counted + decode * plan.decode_steps) / (counted + plan.decode_steps)
+        return mean / self.speculative.progress
 
 
 def _middle_length(workload: Workload) -> float:
@@ -101,20 +123,9 @@ def _middle_length(workload: Workload) -> float:
     return float(workload.isl + workload.osl // 2 + 1)
 
 
-def _tpot_ms(
-    plan: Schedule, mixed: FloatArray, decode: FloatArray, batch: FloatArray, rule: Aggregated
-) -> FloatArray:
-    """Mean over mixed and decode-only steps; an engine may hide some mixed ones."""
-    counted = plan.prompt_steps
-    if rule.mixed_steps_hidden:
-        fewer = np.maximum(1.0, counted - rule.mixed_steps_hidden)
-        counted = np.where(plan.decode_steps > 0, fewer, counted)
-    counted = np.where(batch == 1, 0.0, counted)
-    return (mixed * counted + decode * plan.decode_steps) / (counted + plan.decode_steps)
-
-
 def _queue_factor(queue: Queue, batch: FloatArray, prompt_steps: FloatArray) -> FloatArray:
     """How much longer than its own prefill a request waits for its first token."""
     if queue.law == "log2_batch":
         return np.minimum(1.0 + queue.slope * np.log2(batch), queue.most)
-    return np.minimum(queue.at_three + queue.slope * (prompt_steps - 3.0), queue.most)
+    factor = np.minimum(queue.at_three + queue.slope * (prompt_steps - 3.0), queue.most)
+    return factor if queue.alone_waits else np.where(batch == 1, 1.0, factor)

@@ -1,68 +1,75 @@
-"""Communication between the GPUs of a worker: measured inside a node, scaled by bandwidth beyond it.
+"""Communication between the GPUs of a worker by the engine's own kernels, and between pipeline stages.
 
 Rules: performance model of AIConfigurator 0.12, §3.5.
 """
 
 import numpy as np
 
-from aicfg.hardware.interpolation import FloatArray, proportional
+from aicfg.hardware.collectives import collective_table, hierarchical
+from aicfg.hardware.estimate import Loan, first_loan
+from aicfg.hardware.groups import GroupTable, Ring
+from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.load import StepLoad
 from aicfg.hardware.memory_bound import ACTIVATION_BYTES
 from aicfg.hardware.pricing import Pricing, prices
-from aicfg.hardware.system import System
-from aicfg.hardware.tables.store import Grid, MissingDataError
 from aicfg.model_specs.operations import AllReduce, PointToPoint
 
-
-class AllReduceTable:
-    """Sum of a message over the GPUs of a tensor-parallel group."""
-
-    def __init__(self, grid: Grid, system: System) -> None:
-        """``grid`` has axes (GPUs, elements)."""
-        self._ranks = [int(ranks) for ranks in grid.axes[0]]
-        self._elements = grid.axes[1].astype(np.float64)
-        self._times = grid.values
-        self._system = system
-
-    def __call__(self, elements: FloatArray, ranks: int) -> FloatArray:
-        """Time in ms of a message of (Q,) elements over ``ranks`` GPUs.
-
-        Past the node, the node's time · ((r-1)/r) / ((g-1)/g) · (bandwidth inside / bandwidth across).
-        """
-        if ranks <= 1:
-            return np.zeros(len(elements))
-        node = self._system.gpus_per_node
-        inside = min(ranks, node)
-        if inside not in self._ranks:
-            raise MissingDataError(
-                f"no all-reduce over {inside} GPUs was measured on {self._system.name}"
-                f" (measured: {self._ranks})"
-            )
-        times = self._times[self._ranks.index(inside)]
-        there = ~np.isnan(times)
-        reduced = proportional(self._elements[there], times[there], elements)
-        if ranks <= node:
-            return reduced
-        slower = self._system.link_bytes_per_s(node) / self._system.link_bytes_per_s(ranks)
-        return reduced * ((ranks - 1) / ranks) / ((node - 1) / node) * slower
+SUM_PASSES = 2.0
 
 
 @prices(AllReduce)
 def all_reduce_ms(pricing: Pricing, op: AllReduce, load: StepLoad) -> FloatArray:
     """Sum of the tokens' activations over the ranks."""
-    return all_reduce_table(pricing)(op.split.of(load.tokens) * op.width, op.ranks)
+    elements = op.split.of(load.tokens) * op.width
+    if op.ranks <= 1:
+        return np.zeros(len(elements))
+
+    def light() -> FloatArray:
+        return _ring(pricing)(elements, op.ranks)
+
+    return pricing.by_mode(
+        measured=lambda: all_reduce_table(pricing)(elements, op.ranks),
+        light=light,
+        estimated=lambda: _loan(pricing, op.ranks).ms(light(), elements),
+        reach=lambda: all_reduce_table(pricing).reach(elements, op.ranks),
+    )
 
 
-def all_reduce_table(pricing: Pricing) -> AllReduceTable:
+def all_reduce_table(pricing: Pricing) -> GroupTable:
     """The engine's own all-reduce."""
+    name = f"all-reduce of {pricing.tables.backend} on {pricing.system.name}"
     return pricing.table(
         ("all_reduce",),
-        lambda: AllReduceTable(pricing.tables.grid("custom_allreduce", ("half",)), pricing.system),
+        lambda: GroupTable(
+            pricing.tables.grid("custom_allreduce", ("half",)), _ring(pricing), name, hierarchical(pricing)
+        ),
     )
+
+
+def _loan(pricing: Pricing, ranks: int) -> Loan:
+    """Utilisation of the engine's own all-reduce, else of the communication library's."""
+
+    def open_loan() -> Loan:
+        return first_loan(
+            [
+                lambda: all_reduce_table(pricing).loan(ranks),
+                lambda: collective_table(pricing, "all_reduce").loan(ranks),
+            ],
+            f"an all-reduce on {pricing.system.name}",
+        )
+
+    return pricing.table(("all_reduce", ranks, "loan"), open_loan)
+
+
+def _ring(pricing: Pricing) -> Ring:
+    return Ring(pricing.system, SUM_PASSES, ACTIVATION_BYTES)
 
 
 @prices(PointToPoint)
 def point_to_point_ms(pricing: Pricing, op: PointToPoint, load: StepLoad) -> FloatArray:
-    """Hand-over between pipeline stages: bytes over the inter-node link plus its latency."""
+    """Hand-over between pipeline stages: bytes over the link between them plus its latency."""
+    system = pricing.system
     moved_bytes = ACTIVATION_BYTES * op.split.of(load.tokens) * op.width
-    return moved_bytes / pricing.system.inter_node_bytes_per_s * 1000.0 + pricing.system.p2p_latency_ms
+    placed = pricing.profile.operations.stage_link == "placed" and op.gpus > 0
+    link = system.link_bytes_per_s(op.gpus) if placed else system.inter_node_bytes_per_s
+    return moved_bytes / link * 1000.0 + system.p2p_latency_ms

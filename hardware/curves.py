@@ -11,21 +11,24 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aicfg.hardware.aggregated import aggregated_points
+from aicfg.hardware.aggregated import AggregatedModel
+from aicfg.hardware.coverage import ExpertLayer, transports
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.memory import MemoryModel, MemoryUse
+from aicfg.hardware.modes import DataMode
 from aicfg.hardware.phases import decode_ms, prefill_ms
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.profile import Profile
 from aicfg.hardware.step import StepModel
 from aicfg.hardware.system import System
 from aicfg.hardware.tables.store import Tables
-from aicfg.hardware.workload import Workload
+from aicfg.hardware.workload import NO_DRAFTS, Speculative, Workload
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.families import operations
+from aicfg.model_specs.graph import Graph
 from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.quantization import Quant
-from aicfg.model_specs.sizes import kv_bytes_per_token, weight_bytes
+from aicfg.model_specs.sizes import kv_bytes_per_sequence, weight_bytes
 
 Role = Literal["agg", "prefill", "decode"]
 IntArray = NDArray[np.int64]
@@ -69,6 +72,10 @@ class ServingModel:
     system: System
     tables: Tables
     profile: Profile
+    mode: DataMode = DataMode.SILICON
+    speculative: Speculative = NO_DRAFTS
+    memory_fraction: float | None = None
+    """Of a GPU's memory that the engine may use; None: the engine's default."""
 
     def curve(
         self, role: Role, layout: Layout, batch: IntArray, chunk_tokens: IntArray | None = None
@@ -92,31 +99,56 @@ class ServingModel:
 
         Whole requests in the cache, one step's activations.
         """
-        model, work, size = self._memory_model(layout), self.workload, batch.astype(np.float64)
+        work, size = self.workload, batch.astype(np.float64)
+        queries = size * self.speculative.queries
         if role == "prefill":
-            return model.use((work.isl - work.prefix) * size, work.isl * size, model.phase_budget())
-        whole = (work.isl + work.osl) * size
+            model = self._memory_model(role, layout, work.isl + 1)
+            return model.use((work.isl - work.prefix) * size, size, model.budget(aggregated=False))
+        model = self._memory_model(role, layout, work.isl + work.osl)
         if role == "decode":
-            return model.use(size, whole, model.phase_budget())
+            return model.use(queries, size, model.budget(aggregated=False))
         assert chunk_tokens is not None
-        held = self.profile.memory.aggregated_activation_tokens[self.tables.backend]
         chunk = chunk_tokens.astype(np.float64)
+        rule = self.profile.memory
+        held = rule.aggregated_activation_tokens[self.tables.backend]
         beside = np.where(batch == 1, 0.0, size - np.ceil(chunk / work.isl))
-        tokens = chunk + beside if held is None else np.full_like(size, float(held))
-        return model.use(tokens, whole, model.aggregated_budget())
+        tokens = chunk + beside * self.speculative.queries
+        if held is not None:
+            kept = np.full_like(size, float(held * self.speculative.queries))
+            tokens = np.maximum(tokens, kept) if rule.more_tokens_count else kept
+        return model.use(tokens, size, model.budget(aggregated=True))
 
-    def step(self, layout: Layout) -> StepModel:
+    def step(self, role: Role, layout: Layout) -> StepModel:
         """Step times of one layout."""
-        prefill, decode = (operations(self.architecture, layout, role) for role in ("prefill", "decode"))
-        return StepModel(prefill, decode, self.pricing)
+        graph, arch = self.graph(role, layout), self.architecture
+        drafted = (arch.num_layers + self.speculative.nextn) / arch.num_layers
+        prefill, decode = (operations(arch, layout, phase, graph) for phase in ("prefill", "decode"))
+        return StepModel(prefill, decode, self.pricing, decode_scale=drafted)
+
+    def graph(self, role: Role, layout: Layout) -> Graph:
+        """Who serves a worker's steps, and how its experts are reached."""
+        moe = self.architecture.moe
+        if moe is None:
+            return Graph(self.tables.backend, conventions=self.profile.graph)
+        layer = ExpertLayer(self.architecture.hidden_size, moe.inner, moe.topk, moe.experts, self.quant.moe)
+        prefill, decode = transports(self.tables, self.system, layer, layout, role)
+        return Graph(self.tables.backend, prefill, decode, self.profile.graph)
+
+    def aggregated(self, layout: Layout) -> AggregatedModel:
+        """Aggregated serving of one layout."""
+        rule = self.profile.aggregated[self.tables.backend]
+        step = self.step("agg", layout)
+        return AggregatedModel(step, self.workload, rule, self.architecture.num_layers, self.speculative)
 
     @cached_property
     def pricing(self) -> Pricing:
         """Prices of the operations, shared by all layouts."""
-        return Pricing(self.system, self.tables, self.quant, self.profile)
+        return Pricing(self.system, self.tables, self.quant, self.profile, self.mode)
 
-    def _memory_model(self, layout: Layout) -> MemoryModel:
-        ops = operations(self.architecture, layout, "prefill")
+    def _memory_model(self, role: Role, layout: Layout, tokens: int) -> MemoryModel:
+        """Memory of a worker whose requests hold ``tokens`` in the cache at most."""
+        ops = operations(self.architecture, layout, "prefill", self.graph(role, layout))
+        cached = kv_bytes_per_sequence(self.architecture, layout, self.quant, tokens)
         return MemoryModel(
             self.architecture,
             layout,
@@ -125,22 +157,27 @@ class ServingModel:
             self.tables.version,
             self.profile,
             weights_bytes=weight_bytes(ops, self.quant) / layout.pp,
-            kv_bytes_per_token=kv_bytes_per_token(self.architecture, layout, self.quant),
+            sequence_bytes=cached / layout.cp,
+            fraction=self.memory_fraction,
         )
 
     def _prefill(self, layout: Layout, batch: IntArray) -> Curve:
         rule, size = self.profile.disaggregated, batch.astype(np.float64)
-        step_ms = prefill_ms(self.step(layout), self.workload, size, self.profile.phases).round(rule.decimals)
-        requests = (1000.0 * size * layout.dp * layout.pp / step_ms).round(rule.decimals)
-        ttft_ms, nothing = step_ms * rule.ttft_factor, np.zeros(len(batch))
+        step = self.step("prefill", layout)
+        step_ms = _rounded(prefill_ms(step, self.workload, size, self.profile.phases), rule.decimals)
+        requests = _rounded(1000.0 * size * layout.dp * layout.pp / step_ms, rule.decimals)
+        ttft_ms, nothing = step_ms * rule.ttft_factor + self._kv_transfer_ms(layout), np.zeros(len(batch))
         return self._of_one_phase("prefill", layout, batch, step_ms, ttft_ms, nothing, requests)
 
     def _decode(self, layout: Layout, batch: IntArray) -> Curve:
         rule, size = self.profile.disaggregated, batch.astype(np.float64)
-        step_ms = decode_ms(self.step(layout), self.workload, size, self.profile.phases).round(rule.decimals)
-        answer_ms = step_ms * (self.workload.osl - 1)
-        requests = (1000.0 * size * layout.dp * layout.pp / answer_ms).round(rule.decimals)
-        return self._of_one_phase("decode", layout, batch, step_ms, np.zeros(len(batch)), step_ms, requests)
+        step = self.step("decode", layout)
+        mean_ms = decode_ms(step, self.workload, size, self.profile.phases, self.speculative)
+        tpot_ms = _rounded(mean_ms, rule.decimals)
+        answer_ms = tpot_ms * (self.workload.osl - 1)
+        requests = _rounded(1000.0 * size * layout.dp * layout.pp / answer_ms, rule.decimals)
+        step_ms = tpot_ms * self.speculative.progress
+        return self._of_one_phase("decode", layout, batch, step_ms, np.zeros(len(batch)), tpot_ms, requests)
 
     def _of_one_phase(
         self,
@@ -171,12 +208,11 @@ class ServingModel:
         )
 
     def _aggregated(self, layout: Layout, batch: IntArray, chunk_tokens: IntArray) -> Curve:
-        step, rule = self.step(layout), self.profile.aggregated[self.tables.backend]
+        model = self.aggregated(layout)
         ttft_ms, tpot_ms, decode, tokens = np.empty((4, len(batch)))
         for chunk in dict.fromkeys(chunk_tokens.tolist()):
             at = chunk_tokens == chunk
-            size, layers = batch[at].astype(np.float64), self.architecture.num_layers
-            points = aggregated_points(step, self.workload, size, chunk, rule, layers)
+            points = model.points(batch[at].astype(np.float64), chunk)
             ttft_ms[at], tpot_ms[at], decode[at] = points.ttft_ms, points.tpot_ms, points.decode_ms
             tokens[at] = points.tokens_per_s * layout.pp * layout.dp
         return Curve(
@@ -195,7 +231,19 @@ class ServingModel:
             memory=self.memory("agg", layout, batch, chunk_tokens),
         )
 
+    def _kv_transfer_ms(self, layout: Layout) -> float:
+        """A prompt's cache on its way to the decode worker: each GPU sends its share over its own link."""
+        if not self.profile.disaggregated.kv_transfer:
+            return 0.0
+        cached = float(kv_bytes_per_sequence(self.architecture, layout, self.quant, self.workload.isl))
+        share = cached / layout.cp / layout.pp
+        return share / self.system.inter_node_bytes_per_s * 1000.0 + self.system.p2p_latency_ms
+
     def _transfer_group(self, layout: Layout) -> str:
         """Who can hand its KV cache to whom: the same cache dtype and, on SGLang, the same tp."""
         same_tp = f"_tp{layout.tp}" if self.tables.backend == "sglang" else ""
         return f"{self.quant.kvcache}{same_tp}"
+
+
+def _rounded(values: FloatArray, decimals: int | None) -> FloatArray:
+    return values if decimals is None else values.round(decimals)

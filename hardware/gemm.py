@@ -5,14 +5,18 @@ over time) of the four nearest measured sites. Rules: performance model of AICon
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aicfg.hardware.interpolation import FloatArray, along, bracket
+from aicfg.hardware.estimate import Loan, Utilisation, first_loan, level_ratio, other_classes, same_class
+from aicfg.hardware.interpolation import FloatArray, IntArray, along, reach_along
 from aicfg.hardware.load import StepLoad
-from aicfg.hardware.pricing import Pricing, prices
+from aicfg.hardware.modes import Source
+from aicfg.hardware.pricing import Pricing, Reach, least_firm, prices
 from aicfg.hardware.roofline import GemmRoofline
+from aicfg.hardware.scales import scaling_pass
 from aicfg.hardware.tables.store import Grid, MissingDataError
 from aicfg.model_specs.operations import Gemm, Rows
 from aicfg.model_specs.quantization import element_bytes, flops_class
@@ -65,6 +69,7 @@ class GemmTable:
         """``grid`` has axes (n, k, m); rows faster than light are raised to it."""
         self.name = name
         self.roofline = roofline
+        self._grid = grid
         n, k, m = (axis.astype(np.float64) for axis in grid.axes)
         self._m = m
         light = roofline(m[None, None, :], n[:, None, None], k[None, :, None])
@@ -86,6 +91,19 @@ class GemmTable:
         for part in self._covering_classes(m):
             utilisation[part] = self._borrowed(m[part], n, k)
         return self.roofline(m, n, k) / utilisation
+
+    def reach(self, m: FloatArray, n: int, k: int) -> IntArray:
+        """What the time at each m rests on: utilisation lent inside the sites' box counts as interpolated."""
+        if self.measured(n, k):
+            return reach_along(self._curve(self._number[n, k]).m, m)
+        low, high = self._sites.min(axis=1), self._sites.max(axis=1)
+        within = (m >= self._first.min()) & (m <= self._last.max())
+        within &= bool((low <= (n, k)).all() and (high >= (n, k)).all())
+        return np.where(within, Source.INTERPOLATED, Source.EXTRAPOLATED)
+
+    def utilisation(self) -> Utilisation:
+        """What any shape may borrow, over axes (m, n, k)."""
+        return Utilisation((self._m, *self._grid.axes[:2]), self._times.transpose(2, 0, 1), self.roofline)
 
     def measured(self, n: int, k: int) -> bool:
         """Whether this very shape was measured."""
@@ -147,65 +165,84 @@ class GemmTable:
         return near
 
 
-class ScaleTable:
-    """Cost of quantising a (m, k) activation: a (k, m) grid, clamped to its envelope.
-
-    Beyond the grid a measured difference is held flat (``grows=False``); a real kernel grows with m·k.
-    """
-
-    def __init__(self, grid: Grid, grows: bool) -> None:
-        """``grid`` has axes (k, m)."""
-        self.grows = grows
-        self.k, self.m = (axis.astype(np.float64) for axis in grid.axes)
-        self.times_ms = grid.values
-
-    def __call__(self, m: FloatArray, k: int) -> FloatArray:
-        """Time in ms at each m of a (Q,) array."""
-        at_m = np.clip(m, self.m[0], self.m[-1])
-        at_k = float(np.clip(k, self.k[0], self.k[-1]))
-        column = self._column(at_k)
-        there = ~np.isnan(column)
-        times = along(self.m[there], column[there], np.clip(at_m, self.m[there][0], self.m[there][-1]))
-        return times * (m * k) / (at_m * at_k) if self.grows else times
-
-    def _column(self, k: float) -> FloatArray:
-        lower, upper, weight = bracket(self.k, np.array([k]))
-        low, high = self.times_ms[lower[0]], self.times_ms[upper[0]]
-        return low + (high - low) * weight
-
-
 @prices(Gemm)
 def gemm_ms(pricing: Pricing, op: Gemm, load: StepLoad) -> FloatArray:
     """One product over the step's tokens (or the rows whose logits are wanted)."""
     rows = op.split.of(load.tokens if op.rows is Rows.TOKENS else load.logits)
     dtype = pricing.dtype(op.component)
     key = ("gemm", dtype, op.n, op.k, op.input_low_precision)
-    return pricing.once(key, rows, lambda: _product_ms(pricing, op, dtype, rows))
+    priced = _static_product_ms if dtype == "fp8_static" else _product_ms
+    return pricing.once(key, rows, lambda: priced(pricing, op, rows))
 
 
-def _product_ms(pricing: Pricing, op: Gemm, dtype: str, rows: FloatArray) -> FloatArray:
-    table = _table(pricing, op.component, "fp8" if dtype == "fp8_static" else dtype)
-    times = table(rows, op.n, op.k)
-    if dtype == "fp8_static":  # measured with dynamic scales: take the scaling passes off, never below light
-        times = times - _scale(pricing, "compute_scale", grows=False)(rows, op.k)
-        if op.input_low_precision:
-            times = times - _scale(pricing, "scale_matrix", grows=True)(rows, op.k)
-        times = np.maximum(times, table.roofline(rows, op.n, op.k))
-    return times
+def _product_ms(pricing: Pricing, op: Gemm, rows: FloatArray) -> FloatArray:
+    ms, reach = _chosen_product(pricing, op, pricing.dtype(op.component), rows)
+    pricing.note(ms, reach)
+    return ms
+
+
+def _static_product_ms(pricing: Pricing, op: Gemm, rows: FloatArray) -> FloatArray:
+    """Measured with dynamic scales: the scaling passes are taken off, never below light."""
+    ms, product_reach = _chosen_product(pricing, op, "fp8", rows)
+    families = ("compute_scale", "scale_matrix") if op.input_low_precision else ("compute_scale",)
+    passes = [scaling_pass(pricing, family, rows, op.k) for family in families]
+    for saved_ms, _ in passes:
+        ms = ms - saved_ms
+    ms = np.maximum(ms, _roofline(pricing, op.component, "fp8")(rows, op.n, op.k))
+    pricing.note(ms, lambda: least_firm(product_reach, *(reach for _, reach in passes)))
+    return ms
+
+
+def _chosen_product(pricing: Pricing, op: Gemm, dtype: str, rows: FloatArray) -> tuple[FloatArray, Reach]:
+    """The product's price in the data mode, and what it rests on."""
+    roofline = _roofline(pricing, op.component, dtype)
+
+    def estimated() -> FloatArray:
+        n, k = np.full(len(rows), float(op.n)), np.full(len(rows), float(op.k))
+        return _loan(pricing, op.component, dtype).ms(roofline(rows, op.n, op.k), rows, n, k)
+
+    return pricing.choose(
+        measured=lambda: _table(pricing, op.component, dtype)(rows, op.n, op.k),
+        light=lambda: roofline(rows, op.n, op.k),
+        estimated=estimated,
+        reach=lambda: _table(pricing, op.component, dtype).reach(rows, op.n, op.k),
+    )
+
+
+def _roofline(pricing: Pricing, component: str, dtype: str) -> GemmRoofline:
+    system = pricing.system
+    arithmetic = system.peak_flops(flops_class(component, dtype))
+    return GemmRoofline(element_bytes(component, dtype), arithmetic, system.memory_bandwidth_bytes_per_s)
 
 
 def _table(pricing: Pricing, component: str, dtype: str) -> GemmTable:
     def open_table() -> GemmTable:
-        system = pricing.system
-        arithmetic = system.peak_flops(flops_class(component, dtype))
-        roofline = GemmRoofline(
-            element_bytes(component, dtype), arithmetic, system.memory_bandwidth_bytes_per_s
-        )
-        where = f"the {dtype} GEMM table of {system.name}, {pricing.tables.backend}"
+        roofline = _roofline(pricing, component, dtype)
+        where = f"the {dtype} GEMM table of {pricing.system.name}, {pricing.tables.backend}"
         return GemmTable(pricing.tables.grid("gemm", (dtype,)), roofline, where)
 
     return pricing.table(("gemm", dtype), open_table)
 
 
-def _scale(pricing: Pricing, family: str, grows: bool) -> ScaleTable:
-    return pricing.table((family,), lambda: ScaleTable(pricing.tables.grid(family, ("fp8",)), grows))
+def _loan(pricing: Pricing, component: str, dtype: str) -> Loan:
+    """Utilisation of the format's own products, else of a format of its class, else of another class."""
+    measured = [str(key[0]) for key in pricing.tables.keys("gemm")]
+
+    def lend(lender: str) -> Loan:
+        return Loan(_table(pricing, "gemm", lender).utilisation(), level_ratio("gemm", dtype, lender))
+
+    def open_loan() -> Loan:
+        lenders = [
+            *([dtype] if dtype in measured else []),
+            *same_class("gemm", dtype, measured)[:1],
+            *other_classes("gemm", dtype, measured, arithmetic_first=True),
+        ]
+        candidates = [partial(lend, each) for each in lenders if _runs(pricing, each)]
+        return first_loan(candidates, f"a {dtype} product on {pricing.system.name}")
+
+    return pricing.table(("gemm", dtype, "loan"), open_loan)
+
+
+def _runs(pricing: Pricing, dtype: str) -> bool:
+    """Whether the GPU's description has the arithmetic of a format that was measured on it."""
+    return flops_class("gemm", dtype) in pricing.system.flops

@@ -8,10 +8,12 @@ speed of light carries the growth. Rules: performance model of AIConfigurator 0.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from aicfg.hardware.modes import Source
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -75,6 +77,27 @@ class NestedGrid:
         if outside.any():
             times[outside] = self._beyond([c[outside] for c in points])
         return times
+
+    def reach(self, *coordinates: FloatArray) -> IntArray:
+        """What the time at each of Q points rests on, as ``Source`` values."""
+        points = list(np.broadcast_arrays(*(np.asarray(c, dtype=np.float64) for c in coordinates)))
+        # A lost branch is scaled by the speed of light: without it, only points between measured ones stay.
+        blind = replace(self, roofline=lambda *c: np.full(len(c[0]), np.nan))
+        between = ~np.isnan(blind._inside(self.times_ms, 0, points))
+        return np.where(
+            self._measures(points),
+            Source.MEASURED,
+            np.where(between, Source.INTERPOLATED, Source.EXTRAPOLATED),
+        )
+
+    def _measures(self, points: list[FloatArray]) -> NDArray[np.bool_]:
+        """Whether each point is a measured one."""
+        at = [
+            np.minimum(np.searchsorted(axis, x), len(axis) - 1)
+            for axis, x in zip(self.axes, points, strict=True)
+        ]
+        same = [axis[i] == x for axis, i, x in zip(self.axes, at, points, strict=True)]
+        return np.logical_and.reduce(same) & ~np.isnan(self.times_ms[tuple(at)])
 
     def _inside(self, block: FloatArray, depth: int, points: list[FloatArray]) -> FloatArray:
         """Nested interpolation below one branch; NaN where the branch does not reach."""
@@ -159,9 +182,8 @@ class NestedGrid:
         return self._leaves
 
 
-def proportional(keys: FloatArray, times_ms: FloatArray, x: FloatArray) -> FloatArray:
-    """Linear between measured sizes; proportional to the size from the nearest end point outside them."""
-    inside = along(keys, times_ms, x)
-    below = times_ms[0] * x / keys[0]
-    above = times_ms[-1] * x / keys[-1]
-    return np.where(x < keys[0], below, np.where(x > keys[-1], above, inside))
+def reach_along(keys: FloatArray, x: FloatArray) -> IntArray:
+    """What a price along one axis rests on at each x, as ``Source`` values."""
+    weight = bracket(keys, x)[2]
+    beyond = np.where(np.isnan(weight), Source.EXTRAPOLATED, Source.INTERPOLATED)
+    return np.where(weight == 0.0, Source.MEASURED, beyond)

@@ -6,6 +6,7 @@ Rules: performance model of AIConfigurator 0.12, §5. All figures are bytes per 
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from aicfg.hardware.interpolation import FloatArray
@@ -57,27 +58,28 @@ class MemoryModel:
     profile: Profile
     weights_bytes: float
     """Of one pipeline stage."""
-    kv_bytes_per_token: float
+    sequence_bytes: float
+    """KV cache of one request in flight."""
+    fraction: float | None = None
+    """Of the GPU's memory that the engine may use; None: the engine's default."""
 
-    def use(self, activation_tokens: FloatArray, cached_tokens: FloatArray, budget: KvBudget) -> MemoryUse:
-        """Memory with so many tokens in the step and in the cache, at each of N points."""
+    def use(self, activation_tokens: FloatArray, sequences: FloatArray, budget: KvBudget) -> MemoryUse:
+        """Memory with so many tokens' activations and so many requests in the cache, at each of N points."""
         activations = self._activations(activation_tokens)
         other = np.full_like(activations, self._other_bytes())
         weights = np.full_like(activations, self.weights_bytes)
         fixed = weights + activations + other
-        kv_most = self._kv_most(fixed, budget)
-        limit = np.minimum(fixed + kv_most, float(self.system.memory_bytes))
-        return MemoryUse(weights, activations, cached_tokens * self.kv_bytes_per_token, other, limit)
+        limit = np.minimum(fixed + self._kv_most(fixed, budget), float(self.system.memory_bytes))
+        return MemoryUse(weights, activations, sequences * self.sequence_bytes, other, limit)
 
-    def aggregated_budget(self) -> KvBudget:
-        """The engine's KV budget for a worker that prefills and decodes."""
-        return self.profile.memory.kv_budget[self.backend]
-
-    def phase_budget(self) -> KvBudget:
-        """The KV budget of a worker of one phase: SGLang's fraction follows from what it sets aside."""
+    def budget(self, aggregated: bool) -> KvBudget:
+        """How the engine sizes the cache of a worker that prefills and decodes, or of one phase."""
         budget = self.profile.memory.kv_budget[self.backend]
-        if self.backend != "sglang":
-            return budget
+        derived = budget.derived == "always" or (budget.derived == "phase" and not aggregated)
+        return structs.replace(budget, fraction=self._left_fraction()) if derived else budget
+
+    def _left_fraction(self) -> float:
+        """Of the GPU's memory, what SGLang's reserve leaves."""
         reserve = self.profile.memory.sglang_reserve
         large = self.layout.tp >= 4 or self.system.memory_bytes >= 160 * 2**30
         size = reserve.large_tp if large else reserve.small_tp
@@ -88,16 +90,24 @@ class MemoryModel:
             + reserve.per_graph_batch_mib * size.graph_batch
         )
         capacity_mib = self.system.memory_bytes / MIB
-        fraction = round((capacity_mib - max(reserve.least_mib, wanted_mib)) / capacity_mib, 3)
-        return KvBudget(rule=budget.rule, reachable=budget.reachable, fraction=fraction)
+        return round((capacity_mib - max(reserve.least_mib, wanted_mib)) / capacity_mib, 3)
 
     def _activations(self, tokens: FloatArray) -> FloatArray:
-        """Twice the tokens times the attention width times a width that shrinks with tp; at least a floor."""
-        memory, backend = self.profile.memory, self.backend
-        widths = memory.activation_width[backend][self.architecture.family]
+        """Twice the tokens times the attention width times a width that shrinks with tp; at least a floor.
+
+        Families of fine-grained experts add the block-scaled workspace of their exchange.
+        """
+        memory, backend, arch = self.profile.memory, self.backend, self.architecture
+        widths = (
+            memory.activation_width[backend].get(arch.family) or memory.activation_width[backend]["other"]
+        )
         width = widths[max(tp for tp in widths if tp <= self.layout.tp)]
-        attention_width = self.architecture.num_heads * self.architecture.head_dim
-        needed = np.maximum(2.0 * tokens * attention_width * width, memory.activation_floor_bytes[backend])
+        attention_width = arch.num_heads * arch.head_dim
+        needed = 2.0 * tokens * attention_width * width
+        if arch.moe is not None and arch.family in memory.workspace_families:
+            pooled = tokens * attention_width * self.layout.dp
+            needed += pooled * arch.moe.experts * arch.moe.topk / self.layout.moe_ep / 32.0
+        needed = np.maximum(needed, memory.activation_floor_bytes[backend])
         return needed * memory.activation_factor[backend]
 
     def _other_bytes(self) -> float:
@@ -107,5 +117,6 @@ class MemoryModel:
 
     def _kv_most(self, fixed: FloatArray, budget: KvBudget) -> FloatArray:
         capacity = float(self.system.memory_bytes)
-        share = budget.fraction_for(self.version) * budget.reachable
+        fraction = budget.fraction_for(self.version) if self.fraction is None else self.fraction
+        share = fraction * budget.reachable
         return share * capacity - fixed if budget.rule == "of_total" else (capacity - fixed) * share

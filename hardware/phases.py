@@ -8,7 +8,7 @@ import numpy as np
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.profile import Phases
 from aicfg.hardware.step import StepModel
-from aicfg.hardware.workload import Workload
+from aicfg.hardware.workload import Speculative, Workload
 
 
 def prefill_ms(step: StepModel, workload: Workload, batch: FloatArray, rule: Phases) -> FloatArray:
@@ -16,8 +16,10 @@ def prefill_ms(step: StepModel, workload: Workload, batch: FloatArray, rule: Pha
     return step.prefill_ms(batch, workload.isl, workload.prefix) * rule.prefill_correction
 
 
-def decode_ms(step: StepModel, workload: Workload, batch: FloatArray, rule: Phases) -> FloatArray:
-    """Mean time in ms of a decode step of ``batch`` (N,) requests over the tokens of an answer.
+def decode_ms(
+    step: StepModel, workload: Workload, batch: FloatArray, rule: Phases, speculative: Speculative
+) -> FloatArray:
+    """Mean time in ms that ``batch`` (N,) requests take for each token of an answer.
 
     One step in every ``decode_stride_tokens`` is priced, with the cache it finds, and stands for those up to
     the next.
@@ -26,4 +28,5 @@ def decode_ms(step: StepModel, workload: Workload, batch: FloatArray, rule: Phas
     priced = np.arange(0, steps, rule.decode_stride_tokens)
     stands_for = np.minimum(rule.decode_stride_tokens, steps - priced) / steps
     lengths = (workload.isl + priced + 1).astype(np.float64)
-    return step.decode_ms(batch, batch, lengths, stands_for) * rule.decode_correction
+    queries = batch * speculative.queries
+    return step.decode_ms(queries, lengths, stands_for) * rule.decode_correction / speculative.progress

@@ -3,24 +3,32 @@
 A ``Pricing`` belongs to one GPU system, engine and quantisation. Each kind of operation is priced by the
 module that holds its tables (``PRICERS``); tables are opened when first needed, and what was priced is
 remembered, so that layouts which share a shape share the work.
+
+A pricer states up to three prices of the same call (``Pricing.by_mode``): from the measured tables, from an
+estimate, and at the speed of light; the data mode chooses.
 """
 
+import copy
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar, cast
 
 import numpy as np
 
-from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.interpolation import FloatArray, IntArray
+from aicfg.hardware.ledger import Ledger
 from aicfg.hardware.load import StepLoad
+from aicfg.hardware.modes import DataMode, Source
 from aicfg.hardware.profile import Profile
 from aicfg.hardware.system import System
-from aicfg.hardware.tables.store import Tables
+from aicfg.hardware.tables.store import MissingDataError, Tables
 from aicfg.model_specs.operations import Operation
 from aicfg.model_specs.quantization import Quant, element_bytes
 
 Table = TypeVar("Table")
 Pricer = Callable[["Pricing", Operation, StepLoad], FloatArray]
+Price = Callable[[], FloatArray]
+Reach = Callable[[], "IntArray | Source"]
 
 PRICERS: dict[type, Pricer] = {}
 """How each kind of operation is priced; filled by ``prices`` in the modules that hold the tables."""
@@ -36,27 +44,143 @@ def prices(kind: type) -> Callable[[Callable[..., FloatArray]], Callable[..., Fl
     return register
 
 
+def least_firm(*parts: Reach) -> IntArray:
+    """What a price made of several parts rests on."""
+    return np.asarray(np.maximum.reduce(np.broadcast_arrays(*(part() for part in parts))))
+
+
+class UnpricedError(MissingDataError):
+    """An operation that the allowed data cannot price: names it, what is missing and what would fill it."""
+
+
 class Pricing:
     """Milliseconds of operations on one system, engine and quantisation."""
 
-    def __init__(self, system: System, tables: Tables, quant: Quant, profile: Profile) -> None:
-        self.system = system
+    def __init__(
+        self,
+        system: System,
+        tables: Tables,
+        quant: Quant,
+        profile: Profile,
+        mode: DataMode = DataMode.SILICON,
+    ) -> None:
+        self.system = system.ideal() if mode is DataMode.SOL else system
         self.tables = tables
         self.quant = quant
         self.profile = profile
+        self.mode = mode
+        self.ledger: Ledger | None = None
         self._tables: dict[tuple[object, ...], object] = {}
         self._priced: dict[tuple[object, ...], list[tuple[FloatArray, FloatArray]]] = {}
+        self._twins: dict[DataMode, Pricing] = {}
+
+    def recording(self) -> "Pricing":
+        """The same prices over the same open tables, with an empty ledger of their own."""
+        twin = copy.copy(self)
+        rest = Source.LIGHT if self.mode is DataMode.SOL else Source.FORMULA
+        twin.ledger, twin._twins = Ledger(rest), {}
+        return twin
 
     def price(self, operation: Operation, load: StepLoad) -> FloatArray:
-        """One call of ``operation`` in each of Q steps, in ms."""
-        return PRICERS[type(operation)](self, operation, load)
+        """One call of ``operation`` in each of Q steps, in ms.
+
+        Raises
+        ------
+        UnpricedError
+            If the data mode's data lack it.
+        """
+        pricer = PRICERS[type(operation)]
+        try:
+            if self.ledger is None:
+                return pricer(self, operation, load)
+            return self.ledger.record(operation, lambda: pricer(self, operation, load))
+        except UnpricedError:
+            raise
+        except MissingDataError as missing:
+            raise UnpricedError(f"{operation.name}: {missing}{self._remedy()}") from missing
 
     def total(self, operations: tuple[Operation, ...], load: StepLoad) -> FloatArray:
         """All ``operations``, each as often as the step performs it, in ms."""
+        if self.ledger is not None:
+            self.ledger.begin()
         total = np.zeros(len(load.tokens))
         for operation in operations:
             total += operation.count * self.price(operation, load)
         return total
+
+    def slowest(self, streams: tuple[tuple[Operation, ...], ...], load: StepLoad) -> FloatArray:
+        """Streams of operations that run at the same time: the slowest one's total in each of Q steps."""
+        if self.ledger is None:
+            return np.maximum.reduce([self.total(stream, load) for stream in streams])
+        return self.ledger.slowest([partial(self.total, stream, load) for stream in streams])
+
+    def first_measured(self, whole: Operation, parts: tuple[Operation, ...], load: StepLoad) -> FloatArray:
+        """One call of ``whole`` if it was measured, else the total of ``parts``.
+
+        ``whole`` is never estimated: its parts are nearer to what was measured.
+        """
+        strict = self if self.mode is not DataMode.HYBRID else self._twin(DataMode.SILICON)
+        try:
+            return strict.total((whole,), load)
+        except MissingDataError:
+            return self.total(parts, load)
+
+    def by_mode(
+        self, measured: Price, light: Price, estimated: Price | None = None, reach: Reach | None = None
+    ) -> FloatArray:
+        """The price (Q,) in ms that the data mode wants; only the callables that it needs are called.
+
+        Parameters
+        ----------
+        measured
+            From the tables; raises MissingDataError where they do not reach.
+        light
+            The roofline.
+        estimated
+            From other shapes or formats; without one, HYBRID and EMPIRICAL miss what SILICON misses.
+        reach
+            What the measured prices rest on: a (Q,) array of ``Source`` values, or one for all. Called only
+            for a ledger; without one, INTERPOLATED.
+        """
+        if self.mode is DataMode.SILICON and self.ledger is None:
+            return measured()
+        ms, sources = self.choose(measured, light, estimated, reach)
+        self.note(ms, sources)
+        return ms
+
+    def choose(
+        self, measured: Price, light: Price, estimated: Price | None = None, reach: Reach | None = None
+    ) -> tuple[FloatArray, Reach]:
+        """What ``by_mode`` gives, and what it rests on, not yet noted: for prices made of several."""
+        if self.mode is DataMode.SOL:
+            return light(), lambda: Source.LIGHT
+        if self.mode is DataMode.EMPIRICAL and estimated is not None:
+            return estimated(), lambda: Source.ESTIMATED
+        try:
+            return measured(), reach or (lambda: Source.INTERPOLATED)
+        except MissingDataError:
+            if self.mode is DataMode.SILICON or estimated is None:
+                raise
+            return estimated(), lambda: Source.ESTIMATED
+
+    def note(self, ms: FloatArray, sources: Reach) -> None:
+        """Enters part of the price at hand into the ledger, if there is one."""
+        if self.ledger is not None:
+            self.ledger.note(ms, sources())
+
+    def _remedy(self) -> str:
+        """What would fill a gap."""
+        if self.mode is DataMode.SILICON:
+            return " (to fill the gap: the data mode hybrid, or a systems path with tables of your own)"
+        return " (to fill the gap: the data mode sol, or a systems path with tables of your own)"
+
+    def _twin(self, mode: DataMode) -> "Pricing":
+        """The same tables and ledger in another mode (and with a memory of its own)."""
+        if mode not in self._twins:
+            twin = copy.copy(self)
+            twin.mode, twin._priced = mode, {}
+            self._twins[mode] = twin
+        return self._twins[mode]
 
     def dtype(self, component: str) -> str:
         """The number format of a component's weights."""
@@ -74,7 +198,12 @@ class Pricing:
         return cast(Table, self._tables[key])
 
     def once(self, key: tuple[object, ...], at: FloatArray, price: Callable[[], FloatArray]) -> FloatArray:
-        """The price at each of ``at``; an earlier and longer sweep that begins alike is cut to it."""
+        """The price at each of ``at``; an earlier and longer sweep that begins alike is cut to it.
+
+        Nothing is remembered for a ledger, which wants to see every price made.
+        """
+        if self.ledger is not None:
+            return price()
         for earlier, priced in self._priced.setdefault(key, []):
             if len(earlier) >= len(at) and np.array_equal(earlier[: len(at)], at):
                 return priced[: len(at)]

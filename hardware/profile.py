@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from aicfg.model_specs.errors import InputError, nearest
+from aicfg.model_specs.graph import Conventions
 
 FOLDER = Path(__file__).parent / "profiles"
 
@@ -28,13 +29,24 @@ class LengthSamples(_Part, frozen=True):
     count: int
 
 
+class AttentionExtra(_Part, frozen=True):
+    """Passes beside the prefill attention kernel: rotary embedding, KV write, norms of queries and keys."""
+
+    factor: float
+    tokens: Literal["one", "all"]
+    qk_norm_passes: int
+
+
 class Operations(_Part, frozen=True):
     """How single operations are charged."""
 
-    attention_extra_factor: float
-    attention_extra_tokens: int
+    attention_extra: AttentionExtra
     decode_length_samples: LengthSamples
-    lm_head_rows_in_mixed_step: int
+    mixed_step_lm_head_rows: Literal["one", "wanted"]
+    mixed_step_blocks: Literal["one_prompt", "apart"]
+    stage_link: Literal["across_nodes", "placed"]
+    groups_across_nodes: Literal["scaled", "hierarchical"]
+    experts_past_the_sweep: Literal["end_point", "slope"]
 
 
 class Phases(_Part, frozen=True):
@@ -51,7 +63,8 @@ class Disaggregated(_Part, frozen=True):
     ttft_factor: float
     prefill_rate_efficiency: float
     decode_rate_efficiency: float
-    decimals: int
+    kv_transfer: bool
+    decimals: int | None
 
 
 class Queue(_Part, frozen=True):
@@ -61,6 +74,7 @@ class Queue(_Part, frozen=True):
     slope: float
     most: float
     at_three: float = 2.0
+    alone_waits: bool = True
 
 
 class Aggregated(_Part, frozen=True):
@@ -80,6 +94,7 @@ class KvBudget(_Part, frozen=True):
     reachable: float
     fraction: float
     fraction_by_version: dict[str, float] = {}
+    derived: Literal["phase", "always", "never"] = "never"
 
     def fraction_for(self, version: str) -> float:
         """The engine's default memory fraction in ``version``."""
@@ -111,7 +126,9 @@ class Memory(_Part, frozen=True):
     activation_floor_bytes: ByBackend
     activation_factor: ByBackend
     activation_width: dict[str, dict[str, dict[int, float]]]
+    workspace_families: tuple[str, ...]
     aggregated_activation_tokens: dict[str, int | None]
+    more_tokens_count: bool
     other_factor: ByBackend
     kv_budget: dict[str, KvBudget]
     sglang_reserve: SglangReserve
@@ -120,8 +137,6 @@ class Memory(_Part, frozen=True):
 class RoleSearch(_Part, frozen=True):
     """Degrees and batches tried for one role."""
 
-    tp: tuple[int, ...]
-    tp_in_rack: tuple[int, ...]
     pp: tuple[int, ...]
     max_batch: int
 
@@ -134,12 +149,18 @@ class Search(_Part, frozen=True):
     decode: RoleSearch
     chunk_step_tokens: int
     chunk_most_tokens: int
+    most_gpus: int
+    most_tp_in_rack: int
+    most_tp_of_experts: int
+    most_context: int
+    context_backends: tuple[str, ...]
 
 
 class Profile(_Part, frozen=True):
     """One set of coefficients."""
 
     name: str
+    graph: Conventions
     operations: Operations
     phases: Phases
     disaggregated: Disaggregated

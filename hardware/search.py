@@ -1,6 +1,5 @@
 """Which workers there are: every legal layout of a role, at every integer batch that its memory holds."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from aicfg.hardware.profile import RoleSearch, Search
 from aicfg.hardware.tables.store import MissingDataError
 from aicfg.model_specs.families import illegal
 from aicfg.model_specs.layout import Layout
+from aicfg.model_specs.layouts import Degrees, candidates, powers_of_two
 
 GIB = 2.0**30
 
@@ -18,8 +18,14 @@ GIB = 2.0**30
 class SearchSpace:
     """Degrees and batches to try for one role; ``None`` leaves it to the profile."""
 
+    gpus: tuple[int, ...] | None = None
+    """GPUs of one worker."""
     tp: tuple[int, ...] | None = None
     pp: tuple[int, ...] | None = None
+    dp: tuple[int, ...] | None = None
+    cp: tuple[int, ...] | None = None
+    moe_tp: tuple[int, ...] | None = None
+    moe_ep: tuple[int, ...] | None = None
     max_batch: int | None = None
 
 
@@ -42,7 +48,7 @@ def curves(
     """
     found: list[Curve] = []
     skipped: list[Skipped] = []
-    for layout in _layouts(model, getattr(model.profile.search, role), space, gpus):
+    for layout in _layouts(model, role, getattr(model.profile.search, role), space, gpus):
         try:
             found.append(_curve(model, role, layout, space, beyond_memory))
         except (MissingDataError, _UnfitError) as reason:
@@ -63,19 +69,41 @@ class _UnfitError(Exception):
     """Why a layout cannot work."""
 
 
-def _layouts(model: ServingModel, search: RoleSearch, space: SearchSpace, gpus: int) -> Iterator[Layout]:
-    """Most stages first: they hold the largest batches.
+def _layouts(
+    model: ServingModel, role: Role, search: RoleSearch, space: SearchSpace, gpus: int
+) -> list[Layout]:
+    """Candidates of at most ``gpus`` GPUs, most stages first.
 
-    And the shorter sweeps of fewer stages begin alike.
+    More stages hold larger batches, and the shorter sweeps of fewer stages begin alike.
     """
-    for tp in space.tp or (search.tp_in_rack if model.system.gpus_per_rack else search.tp):
-        for pp in sorted(space.pp or search.pp, reverse=True):
-            if tp * pp <= gpus:
-                yield Layout(tp=tp, pp=pp)
+    bounds, system = model.profile.search, model.system
+    every = powers_of_two(min(gpus, bounds.most_gpus))
+    most_tp = bounds.most_tp_in_rack if system.gpus_per_rack else system.gpus_per_node
+    if model.architecture.moe is not None:
+        most_tp = max(most_tp, bounds.most_tp_of_experts)
+    contexts = powers_of_two(bounds.most_context) if model.tables.backend in bounds.context_backends else (1,)
+    degrees = Degrees(
+        gpus=tuple(size for size in space.gpus or range(1, gpus + 1) if size <= gpus),
+        tp=space.tp or tuple(tp for tp in every if tp <= most_tp),
+        pp=space.pp or search.pp,
+        dp=space.dp or every,
+        cp=space.cp or contexts,
+        moe_tp=space.moe_tp or every,
+        moe_ep=space.moe_ep or every,
+    )
+    return sorted(candidates(model.architecture, role, degrees), key=lambda each: -each.pp)
+
+
+def _unfit(model: ServingModel, role: Role, layout: Layout) -> str | None:
+    """Why a layout cannot work on this engine and system, or None."""
+    graph = model.graph(role, layout)
+    if layout.moe_ep > model.system.gpus_per_node and not graph.wide:
+        return f"no all-to-all over {layout.moe_ep} GPUs was measured for these experts"
+    return illegal(model.architecture, layout, graph)
 
 
 def _curve(model: ServingModel, role: Role, layout: Layout, space: SearchSpace, beyond_memory: bool) -> Curve:
-    if reason := illegal(model.architecture, layout):
+    if reason := _unfit(model, role, layout):
         raise _UnfitError(reason)
     most: int = space.max_batch or getattr(model.profile.search, role).max_batch
     batch, chunk_tokens = _points(model, role, most)

@@ -10,11 +10,23 @@ from typing import get_args
 
 import numpy as np
 
-from aicfg.hardware import attention, communication, gemm, memory_bound  # noqa: F401  (they declare prices)
+from aicfg.hardware import (  # noqa: F401  (they declare prices)
+    all_to_all,
+    attention,
+    collectives,
+    combined,
+    communication,
+    exchange,
+    experts,
+    gemm,
+    latent,
+    memory_bound,
+    wide_latent,
+)
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing
-from aicfg.model_specs.operations import AttentionKernel, Operation
+from aicfg.model_specs.operations import AttentionKernel, FirstMeasured, Operation
 
 KERNELS = get_args(AttentionKernel)
 
@@ -34,11 +46,9 @@ class StepModel:
         load = StepLoad(batch * new, batch, prompts=_prompts(batch, new, prefix))
         return self.pricing.total(self.prefill, load)
 
-    def decode_ms(
-        self, batch: FloatArray, tokens: FloatArray, lengths: FloatArray, weights: FloatArray
-    ) -> FloatArray:
-        """A step in which (Q,) requests decode (Q,) tokens, averaged over cached lengths (S,)."""
-        load = StepLoad(tokens, tokens, decoding=Decoding(batch, lengths, weights))
+    def decode_ms(self, queries: FloatArray, lengths: FloatArray, weights: FloatArray) -> FloatArray:
+        """A step that decodes (Q,) tokens, averaged over cached lengths (S,) with weights (S,)."""
+        load = StepLoad(queries, queries, decoding=Decoding(queries, lengths, weights))
         return self.decode_scale * self.pricing.total(self.decode, load)
 
     def shared_ms(self, tokens: FloatArray, logits: FloatArray) -> FloatArray:
@@ -55,22 +65,28 @@ class StepModel:
         load = StepLoad(one * length, one, prompts=_prompts(one, float(length), prefix))
         return float(self.pricing.total(self._prefill_kernels, load)[0])
 
-    def decoding_ms(self, batch: FloatArray, length: float) -> FloatArray:
+    def decoding_ms(self, queries: FloatArray, length: float) -> FloatArray:
         """Attention kernels of (Q,) new tokens over ``length`` cached ones."""
-        load = StepLoad(batch, batch, decoding=Decoding(batch, np.array([length]), np.ones(1)))
+        load = StepLoad(queries, queries, decoding=Decoding(queries, np.array([length]), np.ones(1)))
         return self.decode_scale * self.pricing.total(self._decode_kernels, load)
 
     @cached_property
+    def _kernels(self) -> tuple[type, ...]:
+        """What a mixed step prices for prompts and decoding apart: attention kernels, or blocks that hold one too."""
+        apart = self.pricing.profile.operations.mixed_step_blocks == "apart"
+        return (*KERNELS, FirstMeasured) if apart else KERNELS
+
+    @cached_property
     def _shared(self) -> tuple[Operation, ...]:
-        return tuple(op for op in self.prefill if not isinstance(op, KERNELS))
+        return tuple(op for op in self.prefill if not isinstance(op, self._kernels))
 
     @cached_property
     def _prefill_kernels(self) -> tuple[Operation, ...]:
-        return tuple(op for op in self.prefill if isinstance(op, KERNELS))
+        return tuple(op for op in self.prefill if isinstance(op, self._kernels))
 
     @cached_property
     def _decode_kernels(self) -> tuple[Operation, ...]:
-        return tuple(op for op in self.decode if isinstance(op, KERNELS))
+        return tuple(op for op in self.decode if isinstance(op, self._kernels))
 
 
 def _prompts(batch: FloatArray, length: float, prefix: int) -> Prompts:

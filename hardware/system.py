@@ -3,7 +3,7 @@
 The facts are in ``systems/<name>.yaml``, one flat file a system; units are in the keys.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,10 @@ class System:
             raise InputError(f"{self.name} has no {arithmetic} arithmetic (it offers {offered})")
         return self.flops[arithmetic]
 
+    def ideal(self) -> "System":
+        """The same GPU with plain passes at the memory's full bandwidth and no latencies: speed of light."""
+        return replace(self, memory_efficiency=1.0, memory_latency_ms=0.0, p2p_latency_ms=0.0)
+
     def nccl_buffers_bytes(self, ranks: int) -> int:
         """Communication buffers of one GPU in a group of ``ranks``: of the largest size listed up to it."""
         return self.nccl_memory_bytes[max(size for size in self.nccl_memory_bytes if size <= ranks)]
@@ -87,16 +91,25 @@ def system_names() -> tuple[str, ...]:
 @cache
 def load_system(name: str) -> System:
     """The description of ``name`` (or of the system it is an alias of)."""
-    import yaml
-
     path = FOLDER / f"{name}.yaml"
     if not (name.replace("_", "").isalnum() and path.is_file()):
         if name not in _aliases():
             known = ", ".join(system_names())
             raise InputError(f"unknown GPU system {name!r}{nearest(name, _aliases())} (known: {known})")
         path = FOLDER / f"{_aliases()[name]}.yaml"
+    return system_of(read_description(path))
+
+
+def read_description(path: Path) -> Any:
+    """What a description's file holds, unchecked."""
+    import yaml
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    facts: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+
+
+def system_of(facts: dict[str, Any]) -> System:
+    """The system that a sound description describes."""
     return System(
         **{
             "sm": 0,

@@ -1,4 +1,4 @@
-"""The requests a worker serves."""
+"""The requests a worker serves, and how it decodes them."""
 
 from dataclasses import dataclass
 
@@ -13,3 +13,27 @@ class Workload:
     isl: int
     osl: int
     prefix: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Speculative:
+    """Speculative decoding: every decode step verifies ``nextn`` drafted tokens beside the one it makes.
+
+    ``accepted`` is the mean number of drafted tokens that are kept.
+    """
+
+    nextn: int = 0
+    accepted: float = 0.0
+
+    @property
+    def queries(self) -> int:
+        """Tokens of one request in a decode step."""
+        return self.nextn + 1
+
+    @property
+    def progress(self) -> float:
+        """Tokens that a request gains in a decode step."""
+        return 1.0 + self.accepted
+
+
+NO_DRAFTS = Speculative()

@@ -8,10 +8,13 @@ from typing import Any
 
 from aicfg.model_specs.checkpoint import CheckpointQuant, checkpoint_quant
 from aicfg.model_specs.config_keys import ConfigKeys
+from aicfg.model_specs.config_parts import latent_facts, lightning_facts, moe_facts, windows
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.facts import entry_names, read_entry
+from aicfg.model_specs.parts import LatentFacts, LightningFacts, MoeFacts
 
 _CLASSES = Path(__file__).with_name("classes.yaml")
+_ASSUMED = Path(__file__).with_name("assumed.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +24,14 @@ class Architecture:
     model: str
     """Hugging Face id, or the path it was read from."""
     family: str
-    """Module of ``aicfg.model_specs`` that lists its operations: "llama" or "gpt"."""
+    """Module of ``aicfg.model_specs`` that lists its operations: llama, gpt, moe, latent or lightning."""
     hidden_size: int
     num_layers: int
     num_heads: int
     num_kv_heads: int
     head_dim: int
     intermediate_size: int
+    """Width of a dense FFN."""
     gated_mlp: bool
     """The FFN has a gate beside its up projection."""
     vocab_size: int
@@ -38,10 +42,19 @@ class Architecture:
     qk_norm: bool = False
     sliding_window: int = 0
     """Tokens each one attends to; 0 is all of them."""
+    windowed_layers: int = 0
+    """Layers whose attention and cache are confined to the window; without any, a window is not modelled."""
     biases: frozenset[str] = frozenset()
     """Which of ``qkv``, ``output``, ``mlp``, ``norm`` have a bias."""
     learned_positions: int = 0
     """Rows of a learned position embedding; 0 for rotary ones."""
+    nextn: int = 0
+    """Draft layers for speculative decoding (MTP) that the checkpoint has."""
+    hf_class: str = ""
+    """Its class in ``transformers``."""
+    moe: MoeFacts | None = None
+    latent: LatentFacts | None = None
+    lightning: LightningFacts | None = None
     checkpoint: CheckpointQuant = field(default_factory=CheckpointQuant)
     source: str = ""
     """Where the facts come from."""
@@ -53,59 +66,98 @@ class Architecture:
         model: str,
         source: str,
         hf_quant: Mapping[str, Any] | None = None,
+        assume_family: str | None = None,
     ) -> "Architecture":
         """Read a ``config.json`` (and ``hf_quant_config.json``) given as mappings.
 
-        Raises
-        ------
-        InputError
-            For a class that is not covered, or a key that is missing, of the wrong type or absurd; the
-            message names ``source`` and the key.
+        A class that no family covers is read as ``assume_family``, if given; the architecture's ``source``
+        says so. Raises InputError for a class that is not covered, or a key that is missing, of the wrong
+        type or absurd; the message names ``source`` and the key.
         """
-        facts = class_facts(config, source)
-        keys = ConfigKeys(config, facts, source)
-        hidden, heads = keys.count("hidden_size"), keys.count("num_attention_heads")
-        kv_heads = _kv_heads(keys, facts, heads)
+        facts, remark = class_facts(config, source, assume_family)
+        keys = ConfigKeys(_language_model(config, facts, source), facts, source)
+        layers = keys.count("num_hidden_layers")
+        moe = moe_facts(keys, facts, layers)
+        window, windowed = windows(keys, facts, layers)
         return cls(
             model=model,
             family=facts["family"],
-            hidden_size=hidden,
-            num_layers=keys.count("num_hidden_layers"),
-            num_heads=heads,
-            num_kv_heads=kv_heads,
-            head_dim=_head_dim(keys, hidden, heads),
-            intermediate_size=_intermediate_size(keys, facts, hidden),
+            hidden_size=keys.count("hidden_size"),
+            num_layers=layers,
+            num_heads=keys.count("num_attention_heads"),
+            num_kv_heads=_kv_heads(keys, facts),
+            head_dim=_head_dim(keys),
+            intermediate_size=_intermediate_size(keys, facts, moe),
             gated_mlp=facts["family"] != "gpt",
             vocab_size=keys.count("vocab_size"),
             max_position_embeddings=_context(keys),
             tie_word_embeddings=keys.flag("tie_word_embeddings"),
-            qk_norm=facts.get("qk_norm", False),
-            sliding_window=_sliding_window(keys, facts),
+            qk_norm=_qk_norm(keys, facts),
+            sliding_window=window,
+            windowed_layers=windowed,
             biases=_biases(keys, facts),
             learned_positions=_learned_positions(keys, facts),
+            hf_class=_class_name(config, source),
+            nextn=keys.count("num_nextn_predict_layers", default=0),
+            moe=moe,
+            latent=latent_facts(keys, facts),
+            lightning=lightning_facts(keys, facts, layers),
             checkpoint=checkpoint_quant(config, hf_quant, source),
-            source=source,
+            source=source + remark,
         )
 
 
-def class_facts(config: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-    """What ``classes.yaml`` says of the config's class; InputError when no family covers it."""
+def class_facts(
+    config: Mapping[str, Any], source: str, assume_family: str | None = None
+) -> tuple[Mapping[str, Any], str]:
+    """What ``classes.yaml`` says of the config's class, or ``assumed.yaml`` of the family, and a remark.
+
+    Raises
+    ------
+    InputError
+        When no family covers the class and none is assumed.
+    """
+    name = _class_name(config, source)
+    found = read_entry(_CLASSES, name)
+    facts = found[1] if found else {}
+    if "family" in facts:
+        return facts, "; the language model alone" if "nested" in facts else ""
+    if assume_family is not None:
+        return _assumed(assume_family, config), f"; {name} read as {assume_family} (assumed)"
+    advice = f"{covered()}; or assume a family ({', '.join(entry_names(_ASSUMED))})"
+    if found is None:
+        close = nearest(name, entry_names(_CLASSES))
+        raise InputError(f"{source}: architecture {name!r} is not known; covered: {advice}{close}")
+    why = facts["not_covered"]
+    raise InputError(f"{source}: architecture {name} ({why}) is not covered yet; covered: {advice}")
+
+
+def _class_name(config: Mapping[str, Any], source: str) -> str:
     classes = config.get("architectures")
     if not isinstance(classes, list) or not classes or not isinstance(classes[0], str):
         raise InputError(
             f"{source}: architectures: a list with the model's class is needed, found {classes!r:.60}"
         )
-    found = read_entry(_CLASSES, classes[0])
+    return classes[0]
+
+
+def _assumed(family: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = read_entry(_ASSUMED, family)
     if found is None:
-        close = nearest(classes[0], entry_names(_CLASSES))
-        raise InputError(f"{source}: architecture {classes[0]!r} is not known; covered: {covered()}{close}")
-    facts = found[1]
-    if "family" not in facts:
-        why = facts["not_covered"]
-        raise InputError(
-            f"{source}: architecture {classes[0]} ({why}) is not covered yet; covered: {covered()}"
-        )
-    return facts
+        names = entry_names(_ASSUMED)
+        accepted, close = ", ".join(names), nearest(family, names)
+        raise InputError(f"assume_family: {family!r} cannot be assumed; accepted: {accepted}{close}")
+    nested = {"nested": "text_config"} if "text_config" in config and "hidden_size" not in config else {}
+    return {**found[1], **nested}
+
+
+def _language_model(config: Mapping[str, Any], facts: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    """The language model's own config; whether embeddings are tied may be said outside of it."""
+    text = config.get(facts["nested"]) if "nested" in facts else config
+    if not isinstance(text, Mapping):
+        raise InputError(f"{source}: {facts['nested']}: a mapping is needed, found {text!r:.60}")
+    outer = {key: config[key] for key in ("tie_word_embeddings",) if key in config}
+    return {**outer, **text}
 
 
 @cache
@@ -115,29 +167,40 @@ def covered() -> str:
     return ", ".join(name for name in names if "family" in (read_entry(_CLASSES, name) or ("", {}))[1])
 
 
-def _kv_heads(keys: ConfigKeys, facts: Mapping[str, Any], heads: int) -> int:
+def _kv_heads(keys: ConfigKeys, facts: Mapping[str, Any]) -> int:
     flag = facts.get("one_kv_head_key")
     if flag and keys.flag(flag, default=True):
         return 1
+    heads = keys.count("num_attention_heads")
     kv_heads = keys.count("num_key_value_heads", default=heads)
     if heads % kv_heads:
         raise keys.error("num_key_value_heads", f"{kv_heads} does not divide num_attention_heads {heads}")
     return kv_heads
 
 
-def _head_dim(keys: ConfigKeys, hidden: int, heads: int) -> int:
+def _head_dim(keys: ConfigKeys) -> int:
     if keys.has("head_dim"):
         return keys.count("head_dim")
+    hidden, heads = keys.count("hidden_size"), keys.count("num_attention_heads")
     if hidden % heads:
         name = keys.name("num_attention_heads")
         raise keys.error("num_attention_heads", f"{name} {heads} does not divide hidden size {hidden}")
     return hidden // heads
 
 
-def _intermediate_size(keys: ConfigKeys, facts: Mapping[str, Any], hidden: int) -> int:
-    """GPT-2's n_inner may be null: four times the hidden size then."""
-    default = 4 * hidden if facts.get("keys", {}).get("intermediate_size") == "n_inner" else None
+def _intermediate_size(keys: ConfigKeys, facts: Mapping[str, Any], moe: MoeFacts | None) -> int:
+    """GPT-2's n_inner may be null: four times the hidden size then. Mixtures may have no dense layer."""
+    default = (
+        4 * keys.count("hidden_size") if facts.get("keys", {}).get("intermediate_size") == "n_inner" else None
+    )
+    if moe is not None and not moe.dense_layers:
+        default = moe.inner
     return keys.count("intermediate_size", default=default)
+
+
+def _qk_norm(keys: ConfigKeys, facts: Mapping[str, Any]) -> bool:
+    flag = facts.get("qk_norm_key")
+    return keys.flag(flag, default=False) if flag else bool(facts.get("qk_norm", False))
 
 
 def _context(keys: ConfigKeys) -> int:
@@ -155,13 +218,6 @@ def _context(keys: ConfigKeys) -> int:
         return int(declared * factor)
     original = scaling.get("original_max_position_embeddings", declared)
     return max(declared, int(original * factor)) if isinstance(original, int) else declared
-
-
-def _sliding_window(keys: ConfigKeys, facts: Mapping[str, Any]) -> int:
-    flag = facts.get("window_key")
-    if flag and not keys.flag(flag, default=False):
-        return 0
-    return keys.count("sliding_window", default=0)
 
 
 def _biases(keys: ConfigKeys, facts: Mapping[str, Any]) -> frozenset[str]:

@@ -43,9 +43,13 @@ _MODELOPT = {
 
 _KV_SCHEMES = {("float", 8): "fp8", ("int", 8): "int8"}
 
+_WHOLE_ATTENTION = r"self_attn(\W*"
 _PARTS = {
-    "attention": re.compile(r"self_attn(\W*|\.(q|k|v|o|qkv)_proj.*)$"),
-    "ffn": re.compile(r"\bmlp(\W*|\W+\(?(gate|up|down|gate_up)\b.*|\.(gate|up|down|gate_up)_proj.*)$"),
+    "q": re.compile(_WHOLE_ATTENTION + r"|\.(q|qkv|q_a|q_b)_proj.*)$"),
+    "kv": re.compile(_WHOLE_ATTENTION + r"|\.(k|v|qkv|kv|kv_a|kv_b)_proj.*)$"),
+    "o": re.compile(_WHOLE_ATTENTION + r"|\.o_proj.*)$"),
+    "shared": re.compile(r"shared_expert"),
+    "ffn": re.compile(r"\bmlp(\W*|\W+\((gate|up|down|gate_up)\b.*|\.(gate|up|down|gate_up)_proj.*)$"),
 }
 """Module patterns, exact names or globs or regular expressions, that take a layer's projections out."""
 
@@ -64,8 +68,9 @@ class CheckpointQuant:
     moe: str = "bfloat16"
     kvcache: str = ""
     """Empty when the checkpoint says nothing of the cache."""
-    attention_quantised: bool = True
-    """The attention projections follow ``gemm``; false where the checkpoint leaves them in bfloat16."""
+    unquantised: frozenset[str] = frozenset()
+    """Parts left in bfloat16 whatever ``gemm`` is: the projections ``q``, ``kv`` and ``o`` of the attention,
+    the ``shared`` experts, the dense ``ffn``."""
     block: int = 0
     """Edge of the square weight blocks that share a scale; 0 when there are none."""
 
@@ -84,12 +89,10 @@ def checkpoint_quant(config: Config, hf_quant: Config | None, where: str) -> Che
         declared.update((hf_quant or {}).get("quantization", {}))
         gemm, moe = _weights(declared)
         left_out = _left_out(declared, text.get("num_hidden_layers"))
-        if left_out == {"attention", "ffn"}:
+        if left_out >= {"q", "kv", "o", "ffn"}:
             gemm = "bfloat16"
         block = declared.get("weight_block_size")
-        return CheckpointQuant(
-            gemm, moe, _kvcache(declared), "attention" not in left_out, int(block[0]) if block else 0
-        )
+        return CheckpointQuant(gemm, moe, _kvcache(declared), left_out, int(block[0]) if block else 0)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
@@ -159,8 +162,8 @@ def _mixed(quant: Config) -> tuple[str, str]:
     return _FORMATS[gemm][0], _FORMATS[moe][1]
 
 
-def _left_out(quant: Config, layers: int | None) -> set[str]:
-    """Which of "attention" and "ffn" the checkpoint leaves unquantised in at least half of the layers."""
+def _left_out(quant: Config, layers: int | None) -> frozenset[str]:
+    """Which parts the checkpoint leaves unquantised in at least half of the layers."""
     modules = [
         module
         for key in ("modules_to_not_convert", "ignore", "exclude_modules")
@@ -172,7 +175,7 @@ def _left_out(quant: Config, layers: int | None) -> set[str]:
         single = {layer for numbers in named for layer in numbers or ()}
         if None in named or (layers and 2 * len(single) >= layers):
             found.add(part)
-    return found
+    return frozenset(found)
 
 
 def _layers(module: str) -> set[int] | None:

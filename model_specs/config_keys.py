@@ -15,6 +15,19 @@ _MOST = {
     "vocab_size": 2**26,
     "max_position_embeddings": 2**31,
     "sliding_window": 2**31,
+    "num_experts": 2**16,
+    "num_experts_per_tok": 2**10,
+    "moe_intermediate_size": 2**24,
+    "shared_intermediate_size": 2**24,
+    "n_shared_experts": 2**10,
+    "first_k_dense_replace": 10_000,
+    "sparse_step": 10_000,
+    "num_nextn_predict_layers": 100,
+    "q_lora_rank": 2**20,
+    "kv_lora_rank": 2**20,
+    "qk_nope_head_dim": 2**14,
+    "qk_rope_head_dim": 2**14,
+    "v_head_dim": 2**14,
 }
 """Beyond these a value is a mistake: at least ten times what any published model has."""
 
@@ -34,7 +47,7 @@ class ConfigKeys:
 
     def __init__(self, config: Mapping[str, Any], facts: Mapping[str, Any], source: str) -> None:
         self.config = config
-        self._names: Mapping[str, str] = facts.get("keys", {})
+        self._names: Mapping[str, str | list[str]] = facts.get("keys", {})
         self._defaults: Mapping[str, Any] = facts.get("defaults", {})
         self._source = source
         for key, value in facts.get("must_equal", {}).items():
@@ -42,8 +55,11 @@ class ConfigKeys:
                 raise self.error(key, f"only {value!r} is covered, found {config[key]!r:.60}")
 
     def name(self, key: str) -> str:
-        """The name under which this class's config.json has our key."""
-        return self._names.get(key, key)
+        """The name under which this config.json has our key: of several, the first that is there."""
+        names = self._names.get(key, key)
+        if isinstance(names, str):
+            return names
+        return next((name for name in names if self.config.get(name) is not None), names[0])
 
     def has(self, key: str) -> bool:
         """The key is there and not null."""
@@ -54,7 +70,7 @@ class ConfigKeys:
         return InputError(f"{self._source}: {self.name(key)}: {problem}")
 
     def count(self, key: str, default: int | None = None) -> int:
-        """A positive integer; ``default`` stands in for an absent or null key."""
+        """A positive integer; ``default`` stands in for an absent or null key, and admits itself."""
         if not self.has(key):
             if default is None:
                 close = nearest(self.name(key), self.config)
@@ -63,10 +79,19 @@ class ConfigKeys:
         value = self.config[self.name(key)]
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.error(key, f"a positive integer is needed, found {value!r:.60}")
-        if not 1 <= value <= _MOST[key]:
+        if value != default and not 1 <= value <= _MOST[key]:
             shown = value if abs(value) < 10**18 else f"a number of {len(str(abs(value)))} digits"
             raise self.error(key, f"must lie in 1 … {_MOST[key]}, found {shown}")
         return value
+
+    def layers(self, key: str, layers: int) -> list[Any]:
+        """A list with one entry a layer, empty if the key is absent; longer lists (draft layers) are cut."""
+        value = self.config.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or len(value) < layers:
+            raise self.error(key, f"a list of at least {layers} entries is needed, found {value!r:.60}")
+        return value[:layers]
 
     def flag(self, key: str, default: bool | None = None) -> bool:
         """True or false; an absent or null key takes ``default``, else the class's."""

@@ -2,35 +2,53 @@
 
 from types import ModuleType
 
-from aicfg.model_specs import gpt, llama
+from aicfg.model_specs import gpt, latent, lightning, llama, moe
 from aicfg.model_specs.architecture import Architecture
-from aicfg.model_specs.decoder import Role
+from aicfg.model_specs.decoder import Step
 from aicfg.model_specs.errors import InputError
+from aicfg.model_specs.graph import Graph
 from aicfg.model_specs.layout import Layout
-from aicfg.model_specs.operations import Operation
+from aicfg.model_specs.operations import Operation, Phase
 
-FAMILIES: dict[str, ModuleType] = {"llama": llama, "gpt": gpt}
-"""Each has ``operations(arch, layout, role)`` and ``illegal(arch, layout)``."""
+FAMILIES: dict[str, ModuleType] = {
+    "llama": llama,
+    "gpt": gpt,
+    "moe": moe,
+    "latent": latent,
+    "lightning": lightning,
+}
+"""Each has ``operations(step)`` and ``illegal(arch, layout, graph)``."""
+
+_VLLM = Graph("vllm")
 
 
-def operations(arch: Architecture, layout: Layout, role: Role) -> tuple[Operation, ...]:
+def operations(
+    arch: Architecture, layout: Layout, role: Phase, graph: Graph = _VLLM
+) -> tuple[Operation, ...]:
     """What one GPU of a worker computes in one forward step, in execution order.
+
+    Parameters
+    ----------
+    role
+        ``prefill`` or ``decode``. The weights that a GPU holds are those of its prefill list.
+    graph
+        Who serves it and how its experts are reached.
 
     Raises
     ------
     InputError
         If the layout is illegal for the model; the message gives the reason.
     """
-    reason = illegal(arch, layout)
+    reason = illegal(arch, layout, graph)
     if reason is not None:
         raise InputError(f"{arch.model}: layout {layout}: {reason}")
-    listed: tuple[Operation, ...] = FAMILIES[arch.family].operations(arch, layout, role)
+    listed: tuple[Operation, ...] = FAMILIES[arch.family].operations(Step(arch, layout, role, graph))
     return listed
 
 
-def illegal(arch: Architecture, layout: Layout) -> str | None:
+def illegal(arch: Architecture, layout: Layout, graph: Graph = _VLLM) -> str | None:
     """Why the model cannot be laid out so, in one clause; None when it can."""
     if min(layout.tp, layout.pp, layout.dp, layout.cp, layout.moe_tp, layout.moe_ep) < 1:
         return "every degree must be at least 1"
-    reason: str | None = FAMILIES[arch.family].illegal(arch, layout)
+    reason: str | None = FAMILIES[arch.family].illegal(arch, layout, graph)
     return reason

@@ -1,7 +1,8 @@
-"""What of a forward step depends on who serves it: the engine, its expert exchange, and modelling conventions.
+"""What of a forward step depends on who serves it: the engine, its expert exchange, modelling conventions.
 
-A model's operations follow from its architecture and its layout; a few also from the engine that runs it (which
-reduces and gathers where) and from what a profile counts. Those choices are here, and nowhere in the families.
+A model's operations follow from its architecture and its layout; a few also from the engine that runs it
+(which reduces and gathers where) and from what a profile counts. Those choices are named here; the families
+heed them.
 """
 
 from dataclasses import dataclass
@@ -9,21 +10,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Conventions:
-    """What a profile counts. The defaults are what a served model really computes."""
+    """What a profile counts. The defaults are what a served model really computes and holds."""
 
     experts_in_every_layer: bool = False
-    """Charge every layer as a mixture of experts, the leading dense ones too."""
+    """Charge every layer as a mixture of experts, the dense ones too."""
     lm_head_in_expert_prefill: bool = True
     """Charge the LM head of GQA mixtures of experts in prefill (and count its weights)."""
     two_reductions_beside_exchange: bool = False
     """On vLLM, charge latent-attention models two all-reduces a layer on top of the expert exchange."""
+    attention_reduction_beside_alltoall: bool = True
+    """Sum the attention output over tp where an all-to-all, which does not sum, reaches the experts."""
     short_wide_graph: bool = False
-    """SGLang's large-expert-parallel step of latent-attention models: no second norm, no LM head, no hand-over, and
-    the compression product charged twice."""
+    """SGLang's large-expert-parallel step of latent-attention models: no second norm, no LM head, no weights
+    of the attention's inner projections, the compression charged twice; no hand-over for any model."""
+    wide_router_left_out: tuple[str, ...] = ()
+    """Classes whose router is left out of that step."""
     kernel_heads_of_128: bool = False
     """Look the latent-attention kernel up as if the model had 128 heads."""
     shared_experts_of_gqa: bool = True
     """Charge the shared experts of GQA mixtures of experts."""
+    whole_latent_embedding: bool = False
+    """Every rank holds the whole embedding of latent-attention models, which then needs no reduction."""
+    unquantised_attention_of_gqa: bool = True
+    """Leave the attention projections of GQA models unquantised where their checkpoint does."""
+    tied_embedding_twice: bool = False
+    """Count the weights of an output embedding that is the input embedding a second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,7 @@ class Graph:
     backend: str
     """``vllm``, ``sglang`` or ``trtllm``."""
     prefill_transport: str | None = None
-    """All-to-all implementation of a large expert group in prefill, such as ``deepep_ht``; None: collectives."""
+    """All-to-all that reaches a large expert group in prefill, such as ``deepep_ht``; None: collectives."""
     decode_transport: str | None = None
     """The same in decode."""
     conventions: Conventions = Conventions()

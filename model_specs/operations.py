@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal
+from typing import Literal
+
+from aicfg.model_specs.split import WHOLE as WHOLE
+from aicfg.model_specs.split import Split as Split
 
 Component = Literal["gemm", "moe", "bfloat16"]
 """Whose quantisation an operation's weights follow; ``bfloat16`` is never quantised (lm_head, router)."""
@@ -28,23 +31,6 @@ class Rows(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """The share of a step's tokens that one rank works on."""
-
-    shards: int = 1
-    """Ranks that share the token stream out, rounded down."""
-    context: int = 1
-    """Context-parallel ranks, rounded up: the busiest one counts."""
-
-    def of(self, tokens: Any) -> Any:
-        """The share of ``tokens`` (a number or an array)."""
-        return -(-(tokens // self.shards) // self.context)
-
-
-WHOLE = Split()
-
-
-@dataclass(frozen=True, slots=True)
 class Gemm:
     """Dense product of an (m, k) activation with a (k, n) weight; m is the number of ``rows``."""
 
@@ -57,6 +43,8 @@ class Gemm:
     input_low_precision: bool = False
     """The activation arrives already quantised (static fp8 scales: the scaling pass is saved)."""
     split: Split = WHOLE
+    tied: bool = False
+    """The weight is another operation's too and takes no memory of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +100,7 @@ class AllReduce:
 
 @dataclass(frozen=True, slots=True)
 class Collective:
-    """A collective of the communication library over (tokens, width) 2-byte activations.
-
-    ``width`` is a float because a quantised gather moves a fraction of the elements.
-    """
+    """A collective of the communication library over (tokens, width) elements; half of one can be moved."""
 
     name: str
     kind: CollectiveKind
@@ -123,6 +108,8 @@ class Collective:
     ranks: int
     count: float = 1
     split: Split = WHOLE
+    payload: Literal["activations", "kvcache"] = "activations"
+    """What they are: 2-byte activations, or elements of the KV cache's format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +120,8 @@ class PointToPoint:
     width: int
     count: float = 1
     split: Split = WHOLE
+    gpus: int = 0
+    """Of the worker, where known: they say whether the stages share a node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +226,12 @@ class WideLatentAttention:
 
     name: str
     tp: int
+    """Ranks that share the tables' 128 query heads out."""
     count: float = 1
     context: int = 1
+    parameters: int = 0
+    """Weights of the projections inside, in elements of the format of ``component``."""
+    component: Component = "gemm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +289,4 @@ Operation = (
 )
 
 AttentionKernel = Attention | LatentAttention | WideLatentAttention
-"""Operations whose time follows the requests' lengths.
-
-A mixed step prices them for prompts and decoding apart.
-"""
+"""Operations whose time follows the requests' lengths; mixed steps price prompts and decoding apart."""

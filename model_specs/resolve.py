@@ -20,7 +20,7 @@ _MOST_BYTES = 64 * 2**20
 Config = Mapping[str, Any]
 
 
-def load_architecture(name: str) -> Architecture:
+def load_architecture(name: str, assume_family: str | None = None) -> Architecture:
     """The architecture of a model by its name.
 
     Parameters
@@ -28,6 +28,8 @@ def load_architecture(name: str) -> Architecture:
     name
         A Hugging Face id, looked up in the catalogue (letter case is ignored) and last on the hub; or a
         folder with a ``config.json`` (and ``hf_quant_config.json``, if any); or such a file itself.
+    assume_family
+        How a class that no family covers is read: "llama" or "moe"; the architecture's ``source`` says so.
 
     Raises
     ------
@@ -37,11 +39,11 @@ def load_architecture(name: str) -> Architecture:
     known = catalogue_config(name)
     if known is not None:
         model, config, source = known
-        return Architecture.from_config(config, model, source, config.get("hf_quant_config"))
+        return Architecture.from_config(config, model, source, config.get("hf_quant_config"), assume_family)
     path = Path(name).expanduser()
     if name and _exists(path):
-        return _from_path(path, name)
-    return _from_hub(name)
+        return _from_path(path, name, assume_family)
+    return _from_hub(name, assume_family)
 
 
 def catalogue_ids() -> list[str]:
@@ -68,13 +70,13 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _from_path(path: Path, name: str) -> Architecture:
+def _from_path(path: Path, name: str, assume_family: str | None) -> Architecture:
     file = path / _CONFIG if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"{name}: the folder has no {_CONFIG}")
     beside = file.with_name(_HF_QUANT)
     hf_quant = _read_json(beside) if beside.is_file() else None
-    return Architecture.from_config(_read_json(file), name, str(file), hf_quant)
+    return Architecture.from_config(_read_json(file), name, str(file), hf_quant, assume_family)
 
 
 def _read_json(file: Path) -> Config:
@@ -93,7 +95,7 @@ def _read_json(file: Path) -> Config:
     return config
 
 
-def _from_hub(model: str) -> Architecture:
+def _from_hub(model: str, assume_family: str | None) -> Architecture:
     if model.count("/") != 1 or model.startswith((".", "/", "~")) or model.endswith((".json", "/")):
         raise InputError(f"model {model!r}: no such catalogue id, folder or file{_nearest_id(model)}")
     if find_spec("huggingface_hub") is None:
@@ -103,7 +105,8 @@ def _from_hub(model: str) -> Architecture:
     if file is None:
         raise InputError(f"model {model!r}: huggingface.co/{model} has no {_CONFIG}")
     hf_quant = _read_json(beside) if beside else None
-    return Architecture.from_config(_read_json(file), model, f"huggingface.co/{model}/{_CONFIG}", hf_quant)
+    source = f"huggingface.co/{model}/{_CONFIG}"
+    return Architecture.from_config(_read_json(file), model, source, hf_quant, assume_family)
 
 
 def _download(model: str, file: str) -> Path | None:

@@ -1,59 +1,103 @@
-"""Bytes of weights and KV cache on one GPU, and the number of parameters of the whole model."""
+"""Bytes of weights and KV cache on one GPU."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.decoder import local_kv_heads
 from aicfg.model_specs.layout import Layout
-from aicfg.model_specs.operations import Embedding, Gemm, Operation
+from aicfg.model_specs.operations import (
+    Embedding,
+    ExpertCompute,
+    Experts,
+    FirstMeasured,
+    Gemm,
+    Operation,
+    Overlap,
+    WideLatentAttention,
+)
 from aicfg.model_specs.quantization import Quant, element_bytes
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Tokens = TypeVar("Tokens", float, "NDArray[np.float64]")
+"""A number of tokens or an array of them."""
+
 _EMBEDDING_BYTES = 2
+_STATE_BYTES = 4
 
 
 def weight_bytes(operations: Iterable[Operation], quant: Quant) -> float:
     """Bytes of the weights on one GPU of a tensor-parallel group, all pipeline stages together.
 
-    GEMM n·k·bytes for every repetition, embedding vocabulary·width·2; norms, biases and scales are left out
-    and a tied output embedding counts twice. Source: performance model §5.
+    Every repetition counts: GEMM n·k·bytes, experts 3·h·inner·experts·bytes over moe_ep·moe_tp (2·h·… without
+    a gate), embedding vocabulary·width·2. Norms, biases and scales are left out. A worker of any role holds
+    the weights of its prefill list. Source: performance model §5.
     """
-    total = 0.0
-    for operation in operations:
-        if isinstance(operation, Gemm):
-            mode = "bfloat16" if operation.component == "bfloat16" else getattr(quant, operation.component)
-            elements = operation.n * operation.k * operation.count
-            total += elements * element_bytes(operation.component, mode)
-        elif isinstance(operation, Embedding):
-            total += operation.vocabulary * operation.width * operation.count * _EMBEDDING_BYTES
-    return total
+    return sum(_bytes(operation, quant) for operation in operations)
 
 
-def kv_bytes_per_token(arch: Architecture, layout: Layout, quant: Quant) -> float:
-    """KV-cache bytes one token takes on one GPU, all layers: 2·⌈n_kv/tp⌉·d·L·bytes (performance model §5)."""
-    elements = 2 * local_kv_heads(arch, layout) * arch.head_dim * arch.num_layers
-    return elements * element_bytes("kvcache", quant.kvcache)
+def _bytes(operation: Operation, quant: Quant) -> float:
+    match operation:
+        case Gemm(tied=True):
+            return 0.0
+        case Gemm(n=n, k=k, count=count, component=component):
+            return n * k * count * _element(component, quant)
+        case Embedding(vocabulary=rows, width=width, count=count):
+            return rows * width * count * _EMBEDDING_BYTES
+        case Experts() | ExpertCompute():
+            return _expert_elements(operation) * _element("moe", quant)
+        case WideLatentAttention(parameters=parameters, count=count, component=component):
+            return parameters * count * _element(component, quant)
+        case FirstMeasured(parts=parts, count=count):
+            return count * weight_bytes(parts, quant)
+        case Overlap(first=first, second=second, count=count):
+            return count * (weight_bytes(first, quant) + weight_bytes(second, quant))
+        case _:
+            return 0.0
 
 
-def parameter_count(arch: Architecture) -> int:
-    """Parameters of the whole model: tied embeddings once, norms and biases included."""
-    hidden = arch.hidden_size
-    norm = 2 * hidden if "norm" in arch.biases else hidden
-    embeddings = arch.vocab_size * (1 if arch.tie_word_embeddings else 2) + arch.learned_positions
-    layer = _attention_parameters(arch) + _ffn_parameters(arch) + 2 * norm
-    return embeddings * hidden + arch.num_layers * layer + norm
+def _expert_elements(block: Experts | ExpertCompute) -> float:
+    products = 3 if block.gated else 2
+    shards = block.moe_ep * (block.moe_tp if isinstance(block, Experts) else 1)
+    held = max(block.experts, block.slots) if isinstance(block, ExpertCompute) else block.experts
+    return products * block.hidden * block.inner * held * block.count / shards
 
 
-def _attention_parameters(arch: Architecture) -> int:
-    hidden, queries, kv = arch.hidden_size, arch.num_heads * arch.head_dim, arch.num_kv_heads * arch.head_dim
-    weights = hidden * (queries + 2 * kv) + queries * hidden
-    qkv_bias = queries + 2 * kv if "qkv" in arch.biases else 0
-    output_bias = hidden if "output" in arch.biases else 0
-    head_norms = 2 * arch.head_dim if arch.qk_norm else 0
-    return weights + qkv_bias + output_bias + head_norms
+def _element(component: str, quant: Quant) -> float:
+    return element_bytes(component, "bfloat16" if component == "bfloat16" else getattr(quant, component))
 
 
-def _ffn_parameters(arch: Architecture) -> int:
-    hidden, inner = arch.hidden_size, arch.intermediate_size
-    ups = 2 if arch.gated_mlp else 1
-    biases = ups * inner + hidden if "mlp" in arch.biases else 0
-    return (ups + 1) * hidden * inner + biases
+def kv_bytes_per_sequence(arch: Architecture, layout: Layout, quant: Quant, tokens: Tokens) -> Tokens:
+    """KV-cache bytes of one request of ``tokens`` tokens on one GPU, all layers; vectorised over ``tokens``.
+
+    Grouped-query layers keep 2·⌈n_kv/tp⌉·d elements a token, within a window no more tokens than it; latent
+    attention keeps one compressed vector that tp does not split; lightning attention keeps one float32 state
+    a request instead. Context parallelism saves nothing: decode needs the whole cache on every rank. Source:
+    performance model §5.
+    """
+    element = element_bytes("kvcache", quant.kvcache)
+    if arch.latent is not None:
+        return arch.num_layers * arch.latent.cached * element * tokens
+    layer = 2 * local_kv_heads(arch, layout) * arch.head_dim * element
+    lightning = arch.lightning.layers if arch.lightning else 0
+    whole = arch.num_layers - arch.windowed_layers - lightning
+    kept = _at_most(tokens, arch.sliding_window) if arch.windowed_layers else tokens
+    return layer * (whole * tokens + arch.windowed_layers * kept) + _state_bytes(arch, layout)
+
+
+def _at_most(tokens: Tokens, window: int) -> Tokens:
+    from numpy import minimum  # not at the top: facts of a model are had without a numerical library
+
+    return minimum(tokens, window)
+
+
+def _state_bytes(arch: Architecture, layout: Layout) -> float:
+    if arch.lightning is None:
+        return 0.0
+    facts = arch.lightning
+    return facts.layers * facts.heads // layout.tp * facts.head_dim**2 * _STATE_BYTES

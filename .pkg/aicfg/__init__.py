@@ -10,8 +10,9 @@ Everything is imported when it is first used, so ``import aicfg`` itself costs n
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aicfg.experiments.api import solve, solve_all
+    from aicfg.experiments.estimate import Estimate, PoolEstimate, Worker, estimate
     from aicfg.experiments.loader import load
-    from aicfg.experiments.plan import Certificate, Explanation, Plan, PoolPlan, Relaxation
+    from aicfg.experiments.plan import Certificate, Explanation, Plan, PoolPlan, Relaxation, Sources
     from aicfg.experiments.schema import (
         Experiment,
         Fleet,
@@ -20,16 +21,19 @@ if TYPE_CHECKING:
         Search,
         Serving,
         Sla,
+        Speculative,
         Workload,
     )
+    from aicfg.experiments.shares import Part, Step
     from aicfg.model_specs.errors import AicfgError, InputError
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "aicfg.experiments.api": ("solve", "solve_all"),
+    "aicfg.experiments.estimate": ("Estimate", "PoolEstimate", "Worker", "estimate"),
     "aicfg.experiments.loader": ("load",),
-    "aicfg.experiments.plan": ("Certificate", "Explanation", "Plan", "PoolPlan", "Relaxation"),
+    "aicfg.experiments.plan": ("Certificate", "Explanation", "Plan", "PoolPlan", "Relaxation", "Sources"),
     "aicfg.experiments.schema": (
         "Experiment",
         "Fleet",
@@ -38,8 +42,10 @@ _HOMES = {
         "Search",
         "Serving",
         "Sla",
+        "Speculative",
         "Workload",
     ),
+    "aicfg.experiments.shares": ("Part", "Step"),
     "aicfg.model_specs.errors": ("AicfgError", "InputError"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -47,11 +53,14 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "AicfgError",
     "Certificate",
+    "Estimate",
     "Experiment",
     "Explanation",
     "Fleet",
     "InputError",
+    "Part",
     "Plan",
+    "PoolEstimate",
     "PoolPlan",
     "Quant",
     "Relaxation",
@@ -59,8 +68,13 @@ __all__ = [
     "Search",
     "Serving",
     "Sla",
+    "Sources",
+    "Speculative",
+    "Step",
+    "Worker",
     "Workload",
     "__version__",
+    "estimate",
     "load",
     "solve",
     "solve_all",

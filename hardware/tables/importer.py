@@ -67,8 +67,10 @@ def import_tables(
     Raises
     ------
     InputError
-        If pyarrow is absent, the source is none, or a name in `systems` or `backends` is unknown.
+        If `out` holds anything but tables, pyarrow is absent, the source is none, or a name in `systems` or
+        `backends` is unknown.
     """
+    _refuse_foreign(out)
     _need_pyarrow()
     root = open_source(source)
     jobs = list(_jobs(root, _chosen(systems, root), _known(backends)))
@@ -85,6 +87,16 @@ def import_tables(
 
 def _silent(what: str, done: int, total: int) -> None:
     """No progress is asked for."""
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Never replace a folder that is not one of tables."""
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise InputError(f"{out}: is not a folder")
+    for path in sorted(out.iterdir()) if out.exists() else ():
+        if path.name != "systems" and not any(path.glob(f"*/{MANIFEST}")):
+            replaced = "it would be replaced; give a new folder or one that an import wrote"
+            raise InputError(f"{out}: holds {path.name!r}, which is no table: {replaced}")
 
 
 def _need_pyarrow() -> None:

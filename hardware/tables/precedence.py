@@ -6,17 +6,13 @@ engines whose kernel the reuse manifest shares between both, newest first. It ag
 report of its sources for every table, engine and system it ships.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aicfg.hardware.tables.source import read_yaml
+from aicfg.hardware.tables.source import read_yaml, version_key, versions
 
 _MANIFEST = "perf_data_reuse_manifest.yaml"
-_VERSION = re.compile(
-    r"v?(?P<release>\d+(?:\.\d+)*)(?:(?P<pre>a|b|rc)(?P<pre_n>\d+))?(?:\.post(?P<post>\d+))?(?:\.dev(?P<dev>\d+))?"
-)
 _TIERS = ("shared", "shared_fallback")
 
 
@@ -47,24 +43,8 @@ def sources_for(root: Path, system: str, backend: str, version: str, table: str)
 def newer_versions(root: Path, system: str, backend: str, version: str, table: str) -> list[str]:
     """Versions later than `version` that have `table` for this engine, nearest first."""
     data = root / "data" / system
-    later = {v for v in _versions(data, backend) if version_key(v) > version_key(version)}
+    later = {v for v in versions(data, backend) if version_key(v) > version_key(version)}
     return [v for v in sorted(later, key=version_key) if _find(data, backend, v, table)]
-
-
-def version_key(version: str) -> tuple[tuple[int, ...], tuple[str, int], int, float]:
-    """Sort key of a version in PEP 440's order: dev < a < b < rc < final < post; what is none comes first."""
-    match = _VERSION.match(version)
-    if match is None:
-        return (), ("", 0), 0, 0.0
-    release = [int(part) for part in match["release"].split(".")]
-    while release and release[-1] == 0:
-        release.pop()
-    dev = float(match["dev"]) if match["dev"] else float("inf")
-    if match["pre"]:
-        pre = (match["pre"], int(match["pre_n"]))
-    else:
-        pre = ("", 0) if match["dev"] and not match["post"] else ("~", 0)
-    return tuple(release), pre, int(match["post"] or -1), dev
 
 
 def _find(data: Path, backend: str, version: str, table: str) -> Path | None:
@@ -72,12 +52,6 @@ def _find(data: Path, backend: str, version: str, table: str) -> Path | None:
     grouped = sorted(data.glob(f"*/{backend}/{version}/{table}.parquet"))
     plain = data / backend / version / f"{table}.parquet"
     return next(iter([*grouped, *([plain] if plain.is_file() else [])]), None)
-
-
-def _versions(data: Path, backend: str) -> set[str]:
-    return {
-        path.name for pattern in ("*/", "") for path in data.glob(f"{pattern}{backend}/*") if path.is_dir()
-    }
 
 
 def _declared_donors(data: Path, backend: str, version: str, table: str) -> Iterator[str]:
@@ -89,7 +63,7 @@ def _declared_donors(data: Path, backend: str, version: str, table: str) -> Iter
 
 def _earlier(data: Path, backend: str, version: str, table: str, listed: Iterable[str]) -> Iterator[Source]:
     requested = version_key(version)
-    earlier = {v for v in _versions(data, backend) if version_key(v) < requested} - set(listed)
+    earlier = {v for v in versions(data, backend) if version_key(v) < requested} - set(listed)
     for donor in sorted(earlier, key=version_key, reverse=True):
         path = _find(data, backend, donor, table)
         if path:
@@ -109,6 +83,6 @@ def _other_backends(root: Path, data: Path, backend: str, table: str) -> list[So
     return [
         Source(path, other, version, kernels=frozenset(admitted[other]))
         for other in sorted(admitted)
-        for version in sorted(_versions(data, other), key=version_key, reverse=True)
+        for version in sorted(versions(data, other), key=version_key, reverse=True)
         if (path := _find(data, other, version, table))
     ]

@@ -1,5 +1,6 @@
 """Finds and reads the folder that tables are imported from: ``systems/`` of aiconfigurator-core."""
 
+import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +11,10 @@ import yaml
 from aicfg.model_specs.errors import InputError
 
 BACKENDS = ("vllm", "sglang", "trtllm")
-_MARKS = ("data", "query_versions.yaml")
+_VERSIONS = "query_versions.yaml"
+_VERSION = re.compile(
+    r"v?(?P<release>\d+(?:\.\d+)*)(?:(?P<pre>a|b|rc)(?P<pre_n>\d+))?(?:\.post(?P<post>\d+))?(?:\.dev(?P<dev>\d+))?"
+)
 
 
 def open_source(source: Path | None) -> Path:
@@ -24,7 +28,7 @@ def open_source(source: Path | None) -> Path:
     Raises
     ------
     InputError
-        If there is no such folder, or it lacks ``data/`` or ``query_versions.yaml``.
+        If there is no such folder, or it lacks ``data/`` or a system description.
     """
     if source is None:
         spec = find_spec("aiconfigurator_core")
@@ -36,11 +40,9 @@ def open_source(source: Path | None) -> Path:
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; expected the systems/ folder of aiconfigurator-core")
     for root in (source, source / "systems", source / "aiconfigurator_core" / "systems"):
-        if all((root / mark).exists() for mark in _MARKS) and any(root.glob("*.yaml")):
+        if (root / "data").exists() and any(root.glob("*.yaml")):
             return root
-    raise InputError(
-        f"{source}: not a table source; expected <system>.yaml files, query_versions.yaml and a data/ folder"
-    )
+    raise InputError(f"{source}: not a table source; expected <system>.yaml files and a data/ folder")
 
 
 def system_files(root: Path) -> list[Path]:
@@ -53,12 +55,40 @@ def system_files(root: Path) -> list[Path]:
 
 
 def default_version(root: Path, system: str, backend: str) -> str:
-    """The version a table query means when it names none ("current" of query_versions.yaml)."""
-    slots = read_yaml(root / "query_versions.yaml")
+    """The version a table query means when it names none.
+
+    "current" of query_versions.yaml; in a source without that file, the latest that there is.
+    """
+    if not (root / _VERSIONS).exists():
+        return max(versions(root / "data" / system, backend), key=version_key)
+    slots = read_yaml(root / _VERSIONS)
     mine = slots.get("overrides", {}).get(system, {}).get(backend) or slots["defaults"].get(backend)
     if mine is None:
-        raise InputError(f"{root / 'query_versions.yaml'}: no version for {backend} on {system}")
+        raise InputError(f"{root / _VERSIONS}: no version for {backend} on {system}")
     return str(mine["current"])
+
+
+def versions(data: Path, backend: str) -> set[str]:
+    """The versions of an engine that a system's folder ``data/<system>`` has tables of."""
+    return {
+        path.name for pattern in ("*/", "") for path in data.glob(f"{pattern}{backend}/*") if path.is_dir()
+    }
+
+
+def version_key(version: str) -> tuple[tuple[int, ...], tuple[str, int], int, float]:
+    """Sort key of a version in PEP 440's order: dev < a < b < rc < final < post; what is none comes first."""
+    match = _VERSION.match(version)
+    if match is None:
+        return (), ("", 0), 0, 0.0
+    release = [int(part) for part in match["release"].split(".")]
+    while release and release[-1] == 0:
+        release.pop()
+    dev = float(match["dev"]) if match["dev"] else float("inf")
+    if match["pre"]:
+        pre = (match["pre"], int(match["pre_n"]))
+    else:
+        pre = ("", 0) if match["dev"] and not match["post"] else ("~", 0)
+    return tuple(release), pre, int(match["post"] or -1), dev
 
 
 def has_tables(root: Path, system: str, backend: str) -> bool:

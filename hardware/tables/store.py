@@ -155,7 +155,8 @@ class Tables:
         return self._open[family]
 
     def _what(self, family: str) -> str:
-        return f"table {family} of {self.backend} {self.version} on {self.system}"
+        engine = f"{self.backend} {self.version}".rstrip()
+        return f"table {family} of {engine} on {self.system}"
 
 
 _Place = tuple[int, int, int]
@@ -207,6 +208,11 @@ def open_tables(system: str, backend: str, version: str | None = None, root: Pat
     families = {name: {**facts, "folder": COMMON} for name, facts in common.get("families", {}).items()}
     families |= {name: {**facts, "folder": backend} for name, facts in own["families"].items()}
     return Tables(system, backend, own["version"], root, MappingProxyType(families))
+
+
+def no_tables(system: str, backend: str) -> Tables:
+    """Tables that hold nothing: enough for the speed of light."""
+    return Tables(system, backend, "", DATA, MappingProxyType({}))
 
 
 def read_manifest(root: Path, system: str, backend: str) -> dict[str, Any]:

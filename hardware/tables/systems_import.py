@@ -1,13 +1,13 @@
 """Writes the descriptions of GPU systems in aicfg's own schema from those of the table source."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from aicfg.hardware.tables.source import BACKENDS, default_version, has_tables, open_source, system_files
-from aicfg.model_specs.errors import InputError
+from aicfg.model_specs.errors import InputError, nearest
 
 # Other names people use for a system; the source has no such list.
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -95,6 +95,31 @@ def system_facts(path: Path, root: Path) -> dict[str, Any]:
         facts["oneccl_version"] = str(misc["oneccl_version"])
     facts["default_versions"] = default_versions(root, path.stem)
     return facts
+
+
+def source_faults(described: Any) -> Iterator[str]:
+    """Facts of a description in the source's format that are missing, or that nothing is called."""
+    if not isinstance(described, dict):
+        yield "expected a mapping with the sections gpu, node and misc"
+        return
+    needed = [(section, key) for _, section, key, _ in _SCALARS] + [
+        ("misc", "nccl_mem"),
+        ("misc", "nccl_version"),
+    ]
+    optional = [(section, key) for _, section, key, _ in _OPTIONAL] + [("misc", "oneccl_version")]
+    optional += [("gpu", f"{dtype}_tc_flops") for dtype in _DTYPES]
+    for section in ("gpu", "node", "misc"):
+        given = described.get(section)
+        if not isinstance(given, dict):
+            yield f"no section {section}{nearest(section, map(str, described))}"
+            continue
+        known = [key for part, key in (*needed, *optional) if part == section]
+        for part, key in needed:
+            if part == section and key not in given:
+                yield f"no {section}.{key}{nearest(key, (str(name) for name in given if name not in known))}"
+        for key in given:
+            if key not in known:
+                yield f"unknown fact {section}.{key}{nearest(str(key), known)}"
 
 
 def default_versions(root: Path, system: str) -> dict[str, str]:

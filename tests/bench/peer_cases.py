@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aicfg
+from aicfg.experiments.words import pool_words
 
 CASES = Path(__file__).parents[1] / "data" / "peer_cases.csv"
 PEER_BATCHES = {
@@ -99,7 +100,7 @@ def main() -> None:
                 print(f"{row['case']:5}{mode:8}  {error}")
                 continue
             why = [word for word, so in (("batch", found.skipped_batch), ("idle", found.peer_idles)) if so]
-            plan = ", ".join(f"{p.workers}x tp{p.tp}pp{p.pp} b{p.batch} {p.role}" for p in found.ours.pools)
+            plan = ", ".join(f"{pool_words(pool)} b{pool.batch}" for pool in found.ours.pools)
             used = f"{found.ours.gpus_used}/{found.peer_gpus}"
             print(
                 f"{found.case:5}{mode:8}{found.ours.tokens_per_s or 0:10.1f}{found.peer_tokens_per_s:10.1f}"

@@ -223,6 +223,54 @@ CASES: dict[str, tuple[str | bytes, list[str]]] = {
         with_line(SERVING, "serving: {search: {agg: {tp: [0]}}}"),
         ["search.agg.tp: got [0]; expected"],
     ),
+    "an unknown data mode": (
+        with_line(SERVING, "serving: {data_mode: hybird}"),
+        [":5: serving.data_mode: got text 'hybird'; expected one of silicon, hybrid, empirical, sol"],
+    ),
+    "a memory fraction beyond all": (
+        with_line(SERVING, "serving: {memory_fraction: 90}"),
+        [":5: serving.memory_fraction: got 90; expected a share above 0, up to 1"],
+    ),
+    "no memory at all": (
+        with_line(SERVING, "serving: {memory_fraction: 0}"),
+        [":5: serving.memory_fraction: got 0; expected a share above 0, up to 1"],
+    ),
+    "drafts of which nobody says how many are kept": (
+        with_line(SERVING, "serving: {speculative: {nextn: 2}}"),
+        [":5: serving.speculative.accepted: missing; expected how many of the 2 draft tokens a step keeps"],
+    ),
+    "more drafts kept than made": (
+        with_line(SERVING, "serving: {speculative: {nextn: 2, accepted: 2.5}}"),
+        [":5: serving.speculative.accepted: got 2.5; expected at most the nextn of 2"],
+    ),
+    "fewer rates than drafts": (
+        with_line(SERVING, "serving: {speculative: {nextn: 3, acceptance_rates: [0.8, 0.5]}}"),
+        [":5: serving.speculative.acceptance_rates: got 2 of them; expected one for each of the 3"],
+    ),
+    "a rate above one": (
+        with_line(SERVING, "serving: {speculative: {nextn: 1, acceptance_rates: [1.5]}}"),
+        [":5: serving.speculative.acceptance_rates: got [1.5]; expected a list of shares from 0 to 1"],
+    ),
+    "drafts kept twice over": (
+        with_line(SERVING, "serving: {speculative: {nextn: 1, accepted: 0.8, acceptance_rates: [0.8]}}"),
+        [":5: serving.speculative.acceptance_rates: given beside accepted: keep one of the two"],
+    ),
+    "rates of no draft": (
+        with_line(SERVING, "serving: {speculative: {acceptance_rates: [0.8]}}"),
+        ["serving.speculative.nextn: missing beside acceptance_rates"],
+    ),
+    "a list of batches beside the largest": (
+        with_line(SERVING, "serving: {search: {decode: {batch: [8], max_batch: 8}}}"),
+        [":5: serving.search.decode.max_batch: given beside batch: keep one of the two"],
+    ),
+    "batches that no layout holds": (
+        with_line(SERVING, "serving: {mode: agg, search: {agg: {tp: [1], pp: [1], batch: [500]}}}"),
+        ["serving.search.agg.batch: no layout holds any of the batches 500"],
+    ),
+    "a size of worker that is no list": (
+        with_line(SERVING, "serving: {search: {decode: {gpus_per_worker: 8}}}"),
+        [":5: serving.search.decode.gpus_per_worker: got 8; expected a list of whole numbers"],
+    ),
     "no worker that can be": (
         with_line(SERVING, "serving: {mode: agg, search: {agg: {tp: [3]}}}"),
         ["serving: no worker can be priced: tp3"],

@@ -151,7 +151,15 @@ def test_engines(run: Callable[..., Any], small: Path, engine: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["solve", "--help"], ["tables", "--help"], ["tables", "list", "-h"]]
+    "words",
+    [
+        ["--help"],
+        ["solve", "--help"],
+        ["tables", "--help"],
+        ["tables", "list", "-h"],
+        ["estimate", "-h"],
+        ["support", "-h"],
+    ],
 )
 def test_help(run: Callable[..., Any], words: list[str]) -> None:
     """Help goes to standard output, fits a screen and ends with 0."""

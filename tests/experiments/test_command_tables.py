@@ -57,14 +57,3 @@ def test_a_folder_that_is_no_table_is_not_replaced(run: Callable[..., Any], tmp_
     assert code == 2
     assert "holds 'thesis.txt', which is no table" in err
     assert (tmp_path / "thesis.txt").read_text() == "mine"
-
-
-def test_a_folder_of_tables_may_be_replaced(
-    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An earlier import, with its system descriptions, is a place to write to."""
-    monkeypatch.setattr(importer, "import_tables", lambda *words: None)
-    (tmp_path / "h100_sxm" / "vllm").mkdir(parents=True)
-    (tmp_path / "h100_sxm" / "vllm" / "manifest.json").write_text("{}")
-    (tmp_path / "systems").mkdir()
-    assert run("tables", "import", "src", "--out", tmp_path).code == 0

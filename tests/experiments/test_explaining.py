@@ -5,9 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from aicfg.experiments import explaining
 from aicfg.experiments.api import solve
 from aicfg.experiments.loader import load
 from aicfg.experiments.plan import Explanation, Plan
+from aicfg.solver import explain as solver
 
 BASE: dict[str, Any] = {
     "model": "Qwen/Qwen3-32B",
@@ -113,3 +115,20 @@ def test_one_mode_is_explained_by_itself() -> None:
     plan = explanation.relaxations[0].plan
     assert plan is not None
     assert [pool.role for pool in plan.pools] == ["prefill", "decode"]
+
+
+@pytest.mark.parametrize(
+    ("by_mode", "joined"),
+    [
+        ([(("gpus(h)",), ("ttft",)), (("ttft",),)], ("sla.ttft_ms",)),
+        ([(("gpus(h)", "ttft"),), (("ttft", "tpot"),)], ("fleet.gpus", "sla.ttft_ms", "sla.tpot_ms")),
+        ([(), (("tpot",),)], ("sla.tpot_ms",)),
+        ([(), ()], ()),
+    ],
+)
+def test_conflicts_of_the_modes_are_joined_where_they_are_alike(
+    by_mode: list[tuple[tuple[str, ...], ...]], joined: tuple[str, ...]
+) -> None:
+    """Of each mode's minimal sets those are taken whose join is the smallest: no mode can hold it."""
+    explanations = [solver.Explanation((), (), conflicts, (), None) for conflicts in by_mode]
+    assert explaining._conflict(explanations) == joined

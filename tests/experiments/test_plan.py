@@ -1,7 +1,7 @@
 """The plan: its fields, its JSON, its table."""
 
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
@@ -53,7 +53,9 @@ POOL_FIELDS = [
     "step_ms",
     "requests_per_s",
     "memory_gib",
+    "sources",
 ]
+SOURCES = ["measured", "interpolated", "extrapolated", "estimated", "formula", "light"]
 CERTIFICATE_FIELDS = [
     "engine",
     "bound",
@@ -86,11 +88,12 @@ def test_field_names(plan: Plan) -> None:
     data = json.loads(plan.to_json())
     assert list(data) == FIELDS
     assert [list(pool) for pool in data["pools"]] == [POOL_FIELDS] * 2
+    assert [list(pool["sources"]) for pool in data["pools"]] == [SOURCES] * 2
     assert list(data["pools"][0]["quant"]) == ["gemm", "moe", "kvcache", "fmha", "comm"]
     assert list(data["pools"][0]["memory_gib"]) == ["weights", "kv", "activations", "other", "limit"]
     assert list(data["certificate"]) == CERTIFICATE_FIELDS
     assert list(data["objective"]) == ["name", "value", "sense"]
-    assert list(data["provenance"]) == ["aicfg", "tables"]
+    assert list(data["provenance"]) == ["aicfg", "tables", "model"]
 
 
 def test_figures_of_a_plan_belong_together(plan: Plan) -> None:
@@ -175,3 +178,24 @@ def test_provenance_names_the_tables(plan: Plan) -> None:
     assert (used.system, used.backend, used.version) == ("h100_sxm", "vllm", plan.pools[0].backend_version)
     assert used.sources["gemm"][0] == f"vllm {used.version}"
     assert {"gemm", "context_attention", "generation_attention"} <= set(used.sources)
+    assert plan.provenance.model == "catalog/Qwen.yaml: Qwen/Qwen3-32B"
+
+
+def test_each_pool_says_what_its_time_rests_on(plan: Plan) -> None:
+    """Shares add up to one; under silicon tables nothing is estimated or at the speed of light."""
+    for pool in (*plan.pools, *plan.alternatives[0].pools):
+        assert pool.sources is not None
+        assert sum(astuple(pool.sources)) == pytest.approx(1.0)
+        assert pool.sources.interpolated > 0.5
+        assert (pool.sources.estimated, pool.sources.light) == (0.0, 0.0)
+
+
+def test_a_plan_of_an_earlier_aicfg_is_read(plan: Plan) -> None:
+    """Fields that schema 1 gained since may be missing."""
+    data = json.loads(plan.to_json())
+    del data["provenance"]["model"]
+    for pool in data["pools"]:
+        del pool["sources"]
+    read = Plan.from_json(json.dumps(data))
+    assert [pool.sources for pool in read.pools] == [None, None]
+    assert read.provenance.model == ""

@@ -9,7 +9,8 @@ import pytest
 
 from aicfg.experiments.api import solve
 from aicfg.experiments.plan import Plan
-from aicfg.experiments.report import WIDTH, print_report, report_text
+from aicfg.experiments.report import print_report, report_text
+from aicfg.experiments.report_parts import WIDTH
 
 
 class Terminal(io.StringIO):

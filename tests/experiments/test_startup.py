@@ -30,7 +30,13 @@ def test_importing_aicfg_imports_next_to_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["solve", str(EXAMPLE), "--json"], ["solve", str(EXAMPLE)], ["tables", "list"]]
+    "words",
+    [
+        ["solve", str(EXAMPLE), "--json"],
+        ["solve", str(EXAMPLE)],
+        ["tables", "list"],
+        ["support", "--model", "Qwen/Qwen3-32B"],
+    ],
 )
 def test_the_default_way_imports_nothing_heavy(words: list[str]) -> None:
     """Solving with the default engine and listing tables need none of the heavy packages."""

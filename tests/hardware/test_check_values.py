@@ -1,8 +1,8 @@
 """The profile ``aiconfigurator-0.12`` against figures executed by that tool
 (``tests/data/check_values.csv``).
 
-Every row is one test, named by its case and quantity. Rows of families that aicfg does not price yet are
-skipped with the reason. Tolerances are those of the design's ``check_values.md`` for a parity implementation.
+Every row of a whole worker or plan is one test, named by its case and quantity. Rows of families that aicfg
+does not price yet are skipped with the reason. Tolerances are those of the design's ``check_values.md`` for a parity implementation.
 """
 
 import csv
@@ -14,32 +14,18 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from aicfg.hardware.aggregated import aggregated_points
 from aicfg.hardware.curves import Curve, ServingModel
-from aicfg.hardware.load import Decoding, Prompts, StepLoad
-from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.profile import load_profile
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables
-from aicfg.hardware.workload import Workload
+from aicfg.hardware.workload import Speculative, Workload
 from aicfg.model_specs.layout import Layout
-from aicfg.model_specs.operations import (
-    AllReduce,
-    Attention,
-    Elementwise,
-    Embedding,
-    Gemm,
-    Operation,
-    PointToPoint,
-)
 from aicfg.model_specs.quantization import Quant
 from aicfg.model_specs.resolve import load_architecture
 
 DATA = Path(__file__).parents[1] / "data" / "check_values.csv"
 PROFILE = "aiconfigurator-0.12"
 GIB = 2.0**30
-DENSE = ("Qwen/Qwen3-32B", "meta-llama/", "nvidia/Llama-3.1")
-PRICED = ("gemm", "ctx_attn", "gen_attn", "custom_allreduce", "elementwise", "embedding", "p2p")
 
 
 class Row(NamedTuple):
@@ -53,29 +39,13 @@ class Row(NamedTuple):
 
 
 def rows() -> list[Row]:
-    """All rows, in the file's order."""
+    """The rows of whole workers and plans, in the file's order (single operations: test_check_operations)."""
     with DATA.open(encoding="utf-8", newline="") as file:
         return [
             Row(r["kind"], r["case"], r["quantity"], r["unit"], float(r["value"]))
             for r in csv.DictReader(file)
+            if r["kind"] != "op"
         ]
-
-
-def left_to_later(row: Row) -> str | None:
-    """Why a row is not priced yet."""
-    if row.kind == "op":
-        family = row.case.split("/")[2].split()[0]
-        return (
-            None if family in PRICED else f"{family} is priced with the mixture-of-experts and MLA families"
-        )
-    model = row.case.split()[1]
-    return None if model.startswith(DENSE) else f"{model} is not a dense model"
-
-
-@cache
-def pricing(system: str, backend: str, quant: Quant) -> Pricing:
-    """Prices of single operations."""
-    return Pricing(load_system(system), open_tables(system, backend), quant, load_profile(PROFILE))
 
 
 def numbers(case: str) -> dict[str, int]:
@@ -83,39 +53,16 @@ def numbers(case: str) -> dict[str, int]:
     return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)(?![\d.])", case)}
 
 
-def operation_ms(case: str) -> float:
-    """The latency of one call."""
-    system, backend, text = case.split("/", 2)
-    family, *words = text.split()
-    at, one = numbers(text), np.ones(1)
-    tokens = one * at.get("tokens", at.get("m", 1))
-    load, quant = StepLoad(tokens, tokens), Quant()
-    if family == "gemm":
-        quant = Quant(gemm=words[0].split("(")[0])
-        op: Operation = Gemm("op", at["n"], at["k"], input_low_precision="low_precision" in words[0])
-    elif family == "ctx_attn":
-        named = dict(re.findall(r"\b(fmha|kv)=(\w+)", text))
-        quant = Quant(fmha=named["fmha"], kvcache=named["kv"])
-        op = Attention("op", at["n"], at["nkv"], at["hd"])
-        load = StepLoad(one, one, prompts=Prompts(one * at["b"], one * at["s"], one * at["prefix"]))
-    elif family == "gen_attn":
-        quant = Quant(kvcache=dict(re.findall(r"\b(kv)=(\w+)", text))["kv"])
-        op = Attention("op", at["n"], at["nkv"], at["hd"])
-        load = StepLoad(one, one, decoding=Decoding(one * at["b"], one * at["s"], one))
-    elif family == "custom_allreduce":
-        op = AllReduce("op", at["h"], at["tp"])
-    elif family == "elementwise":
-        op = Elementwise("op", 2 * at["h"], 2 * at["h"])
-    elif family == "embedding":
-        op = Embedding("op", at["h"], 0)
-    else:
-        op = PointToPoint("op", at["h"], at["pp"] - 1)
-    return float(pricing(system, backend, quant).total((op,), load)[0])
-
-
 @cache
 def serving(
-    model: str, system: str, backend: str, isl: int, osl: int, prefix: int, quant: Quant
+    model: str,
+    system: str,
+    backend: str,
+    isl: int,
+    osl: int,
+    prefix: int,
+    quant: Quant,
+    speculative: Speculative,
 ) -> ServingModel:
     """One model as served."""
     return ServingModel(
@@ -125,6 +72,7 @@ def serving(
         load_system(system),
         open_tables(system, backend),
         load_profile(PROFILE),
+        speculative=speculative,
     )
 
 
@@ -135,7 +83,10 @@ def described(case: str) -> tuple[ServingModel, dict[str, int]]:
     at = numbers(case)
     named = dict(re.findall(r"(gemm|moe|fmha|kv)=(\w+)", case))
     quant = Quant(named["gemm"], named["moe"], named["kv"], named["fmha"])
-    return serving(model, system, backend, at["isl"], at["osl"], at.get("prefix", 0), quant), at
+    drafted = re.search(r"'nextn': (\d+), 'nextn_accepted': ([\d.]+)", case)
+    speculative = Speculative(int(drafted[1]), float(drafted[2])) if drafted else Speculative()
+    served = serving(model, system, backend, at["isl"], at["osl"], at.get("prefix", 0), quant, speculative)
+    return served, at
 
 
 def memory_gib(curve: Curve, name: str) -> float:
@@ -148,14 +99,13 @@ def memory_gib(curve: Curve, name: str) -> float:
 def aggregated(case: str, quantity: str) -> float:
     """One figure of one aggregated worker."""
     model, at = described(case)
-    degrees = re.search(r"tp(\d+)pp(\d+)dp(\d+)", case)
+    degrees = re.search(r"tp(\d+)pp(\d+)dp(\d+)etp(\d+)ep(\d+)", case)
     assert degrees
-    layout = Layout(*(int(d) for d in degrees.groups()))
+    tp, pp, dp, moe_tp, moe_ep = (int(d) for d in degrees.groups())
+    layout = Layout(tp, pp, dp, 1, moe_tp, moe_ep)
     batch = np.array([at["b"]])
     curve = model.curve("agg", layout, batch, np.array([at["C"]]))
-    rule = model.profile.aggregated[model.tables.backend]
-    layers = model.architecture.num_layers
-    point = aggregated_points(model.step(layout), model.workload, batch.astype(float), at["C"], rule, layers)
+    point = model.aggregated(layout).points(batch.astype(float), at["C"])
     ttft, tpot, tokens = float(curve.ttft_ms[0]), float(curve.tpot_ms[0]), float(curve.tokens_per_s[0])
     later = model.workload.osl - 1
     if quantity.startswith("memory_") and quantity not in ("memory_nccl", "memory_others"):
@@ -183,11 +133,13 @@ def aggregated(case: str, quantity: str) -> float:
 def disaggregated(case: str, quantity: str) -> float:
     """One figure of one prefill and one decode worker type, matched."""
     model, _ = described(case)
-    sides = re.findall(r"[PD]\((\d+), (\d+), \d+, \d+\)x(\d+) b=(\d+)", case)
+    sides = re.findall(r"[PD]\((\d+), (\d+), (\d+), (\d+)\)x(\d+) b=(\d+)", case)
     assert len(sides) == 2
-    (p_tp, p_dp, p_workers, p_batch), (d_tp, d_dp, d_workers, d_batch) = (map(int, side) for side in sides)
-    prefill = model.curve("prefill", Layout(p_tp, 1, p_dp), np.array([p_batch]))
-    decode = model.curve("decode", Layout(d_tp, 1, d_dp), np.array([d_batch]))
+    (p_tp, p_dp, p_etp, p_ep, p_workers, p_batch), (d_tp, d_dp, d_etp, d_ep, d_workers, d_batch) = (
+        map(int, side) for side in sides
+    )
+    prefill = model.curve("prefill", Layout(p_tp, 1, p_dp, 1, p_etp, p_ep), np.array([p_batch]))
+    decode = model.curve("decode", Layout(d_tp, 1, d_dp, 1, d_etp, d_ep), np.array([d_batch]))
     p_rate, d_rate = float(prefill.requests_per_s[0]), float(decode.requests_per_s[0])
     rate = min(prefill.efficiency * p_workers * p_rate, decode.efficiency * d_workers * d_rate)
     gpus = p_workers * prefill.layout.gpus + d_workers * decode.layout.gpus
@@ -212,14 +164,10 @@ def tolerance(row: Row) -> tuple[float, float]:
     """Relative and absolute tolerance of a row."""
     if row.kind == "e2e_disagg":
         return 1e-3, 0.0006  # the tool rounds a worker's figures to three decimals
-    if row.kind == "e2e_agg":
-        return (1e-6, 0.0) if row.quantity.startswith("memory_") else (1e-3, 0.0)
-    at = numbers(row.case)
-    on_grid = "gemm" in row.case and at.get("n") == at.get("k") == 4096 and at["m"] in (1, 64, 8192)
-    return (1e-6 if on_grid or "allreduce" in row.case or "elementwise" in row.case else 1e-3), 0.0
+    return (1e-6, 0.0) if row.quantity.startswith("memory_") else (1e-3, 0.0)
 
 
-COMPUTE = {"op": lambda row: operation_ms(row.case)} | {
+COMPUTE = {
     "e2e_agg": lambda row: aggregated(row.case, row.quantity),
     "e2e_disagg": lambda row: disaggregated(row.case, row.quantity),
 }
@@ -228,7 +176,5 @@ COMPUTE = {"op": lambda row: operation_ms(row.case)} | {
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row.case} {row.quantity}")
 def test_row(row: Row) -> None:
     """The model reproduces one figure."""
-    if reason := left_to_later(row):
-        pytest.skip(reason)
     relative, absolute = tolerance(row)
     assert COMPUTE[row.kind](row) == pytest.approx(row.value, rel=relative, abs=absolute)

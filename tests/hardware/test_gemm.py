@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from aicfg.hardware.gemm import GemmTable, ScaleTable
+from aicfg.hardware.gemm import GemmTable
 from aicfg.hardware.roofline import GemmRoofline
+from aicfg.hardware.scales import ScaleTable
 from aicfg.hardware.tables.store import Grid, MissingDataError
 
 M = np.array([1, 2, 64, 128, 1024], dtype=np.int64)

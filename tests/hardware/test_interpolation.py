@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicfg.hardware.interpolation import NestedGrid, along, bracket, proportional
+from aicfg.hardware.interpolation import NestedGrid, along, bracket
 
 HEADS, LENGTHS, BATCHES = (
     np.array([8.0, 16.0]),
@@ -68,8 +68,8 @@ def test_a_batch_of_queries_equals_single_queries(points: list[tuple[float, floa
     assert together == pytest.approx(alone, rel=1e-12)
 
 
-def test_sizes_outside_the_sweep_scale_in_proportion() -> None:
-    """Communication: linear inside, proportional outside."""
-    keys, times = np.array([100.0, 200.0]), np.array([1.0, 3.0])
-    assert proportional(keys, times, np.array([50.0, 150.0, 400.0])).tolist() == [0.5, 2.0, 6.0]
-    assert np.isnan(along(keys, times, np.array([50.0]))).all()
+def test_a_curve_is_linear_between_its_points_and_nothing_outside() -> None:
+    """Half way between two keys is half way between their times."""
+    inside, below = along(np.array([100.0, 200.0]), np.array([1.0, 3.0]), np.array([150.0, 50.0]))
+    assert inside == 2.0
+    assert np.isnan(below)

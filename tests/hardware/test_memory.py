@@ -20,7 +20,7 @@ def model(system: str, backend: str, tp: int = 1, version: str = "") -> MemoryMo
         version,
         load_profile("aiconfigurator-0.12"),
         weights_bytes=30e9,
-        kv_bytes_per_token=1e5,
+        sequence_bytes=1e5,
     )
 
 
@@ -29,12 +29,12 @@ def model(system: str, backend: str, tp: int = 1, version: str = "") -> MemoryMo
 )
 def test_sglang_derives_its_fraction_from_what_it_sets_aside(system: str, fraction: float) -> None:
     """The figures that the engine's own rule gives at tp 1."""
-    assert model(system, "sglang").phase_budget().fraction == fraction
+    assert model(system, "sglang").budget(aggregated=False).fraction == fraction
 
 
 def test_vllm_fraction_depends_on_the_version() -> None:
     """Older engines take less of the GPU."""
-    budget = model("a100_sxm", "vllm").aggregated_budget()
+    budget = model("a100_sxm", "vllm").budget(aggregated=True)
     assert (budget.fraction_for("0.14.0"), budget.fraction_for("0.24.0")) == (0.9, 0.92)
 
 
@@ -43,7 +43,7 @@ def test_more_cache_takes_more_and_ends_at_the_limit(backend: str) -> None:
     """Use grows with the cached tokens; what fits is within the GPU."""
     memory = model("h100_sxm", backend)
     tokens = np.arange(1, 1_000_000, 1000, dtype=float)
-    use = memory.use(np.full(len(tokens), 4000.0), tokens, memory.aggregated_budget())
+    use = memory.use(np.full(len(tokens), 4000.0), tokens, memory.budget(aggregated=True))
     assert (np.diff(use.total) > 0).all()
     assert use.fits[0]
     assert not use.fits[-1]
@@ -54,5 +54,5 @@ def test_more_cache_takes_more_and_ends_at_the_limit(backend: str) -> None:
 def test_activations_never_fall_below_the_floor() -> None:
     """One token still needs the engine's buffers."""
     memory = model("h100_sxm", "vllm")
-    use = memory.use(np.ones(1), np.ones(1), memory.aggregated_budget())
+    use = memory.use(np.ones(1), np.ones(1), memory.budget(aggregated=True))
     assert use.activations[0] == 70 * 2**20

@@ -8,6 +8,7 @@ import pytest
 
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.errors import InputError
+from aicfg.model_specs.parts import MoeFacts
 from aicfg.model_specs.resolve import load_architecture
 
 LLAMA: dict[str, Any] = {
@@ -147,6 +148,42 @@ def test_unknown_class_lists_the_covered_ones() -> None:
 
 
 def test_known_class_without_family_says_so() -> None:
-    """Mixtral is known and refused for its reason."""
-    with pytest.raises(InputError, match=r"MixtralForCausalLM \(mixture of experts\) is not covered yet"):
-        read(LLAMA, architectures=["MixtralForCausalLM"])
+    """Gemma 4 is known and refused for its reason."""
+    with pytest.raises(
+        InputError, match=r"Gemma4.*\(layers of different attention shapes\) is not covered yet"
+    ):
+        read(LLAMA, architectures=["Gemma4ForConditionalGeneration"])
+
+
+def test_an_unknown_class_is_read_as_the_assumed_family() -> None:
+    """The source says what was assumed; a class that is covered is read as it is."""
+    unknown = {**LLAMA, "architectures": ["YodaForCausalLM"]}
+    arch = Architecture.from_config(unknown, "test/model", "config.json", assume_family="llama")
+    assert (arch.family, arch.intermediate_size) == ("llama", 14336)
+    assert arch.source == "config.json; YodaForCausalLM read as llama (assumed)"
+    mixture = {**unknown, "n_routed_experts": 16, "num_experts_per_tok": 2, "moe_intermediate_size": 512}
+    arch = Architecture.from_config(mixture, "test/model", "config.json", assume_family="moe")
+    assert (arch.family, arch.moe) == ("moe", MoeFacts(16, 2, 512))
+    assert Architecture.from_config(LLAMA, "m", "config.json", assume_family="moe").family == "llama"
+
+
+def test_a_family_that_cannot_be_assumed() -> None:
+    """Only families whose keys are common names can be assumed."""
+    unknown = {**LLAMA, "architectures": ["YodaForCausalLM"]}
+    with pytest.raises(InputError, match=r"assume_family: 'lama' cannot.*llama, moe.*mean 'llama'"):
+        Architecture.from_config(unknown, "test/model", "config.json", assume_family="lama")
+
+
+def test_the_language_model_inside() -> None:
+    """Classes with a vision encoder keep the language model's config apart; tying may be said outside."""
+    text = {key: value for key, value in LLAMA.items() if key != "architectures"}
+    outer = {
+        "architectures": ["Qwen3VLForConditionalGeneration"],
+        "tie_word_embeddings": True,
+        "text_config": text,
+    }
+    arch = Architecture.from_config(outer, "test/model", "config.json")
+    assert (arch.hidden_size, arch.tie_word_embeddings) == (4096, True)
+    assert arch.source == "config.json; the language model alone"
+    with pytest.raises(InputError, match="text_config: a mapping is needed, found 7"):
+        Architecture.from_config({**outer, "text_config": 7}, "test/model", "config.json")

@@ -1,6 +1,6 @@
 """Tests of aicfg.model_specs.gpt."""
 
-from aicfg.model_specs.gpt import operations
+from aicfg.model_specs.families import operations
 from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.operations import AllReduce, Attention, Elementwise, Embedding, Gemm, Rows
 from aicfg.model_specs.resolve import load_architecture
@@ -20,7 +20,7 @@ def test_opt_on_two_ranks() -> None:
         Elementwise("activation", 8192, 8192, 32),
         Gemm("down", 4096, 8192, 32, input_low_precision=True),
         AllReduce("ffn_allreduce", 4096, 2, 32),
-        Gemm("lm_head", 25136, 4096, component="bfloat16", rows=Rows.LOGITS),
+        Gemm("lm_head", 25136, 4096, component="bfloat16", rows=Rows.LOGITS, tied=True),
     )
 
 

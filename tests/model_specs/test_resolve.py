@@ -11,9 +11,8 @@ import pytest
 
 from aicfg.model_specs import resolve
 from aicfg.model_specs.errors import InputError
-from aicfg.model_specs.families import operations
-from aicfg.model_specs.layout import Layout
-from aicfg.model_specs.resolve import catalogue_config, catalogue_ids, load_architecture
+from aicfg.model_specs.parts import MoeFacts
+from aicfg.model_specs.resolve import catalogue_config, load_architecture
 
 CONFIG = {
     "architectures": ["Qwen3ForCausalLM"],
@@ -24,31 +23,17 @@ CONFIG = {
     "vocab_size": 1000,
     "max_position_embeddings": 4096,
 }
-DENSE = {
-    "LlamaForCausalLM",
-    "MistralForCausalLM",
-    "Qwen2ForCausalLM",
-    "Qwen3ForCausalLM",
-    "MiMoForCausalLM",
-    "GPT2LMHeadModel",
-    "GPTBigCodeForCausalLM",
-    "GPTNeoXForCausalLM",
-    "OPTForCausalLM",
-}
 
 
-@pytest.mark.parametrize("model", catalogue_ids())
-def test_catalogue_entry_loads_or_is_refused_for_its_class(model: str) -> None:
-    """Each dense id gives an architecture, each other one is refused as not covered yet."""
-    entry = catalogue_config(model)
+def test_the_assumed_family_reaches_every_place(tmp_path: Path) -> None:
+    """An id of the catalogue and a folder alike are read as the family that is assumed for their class."""
+    arch = load_architecture("google/gemma-4-26B-A4B", assume_family="llama")
+    assert (arch.family, arch.hidden_size) == ("llama", 2816)
+    assert arch.source.endswith("Gemma4ForConditionalGeneration read as llama (assumed)")
+    entry = catalogue_config("zai-org/GLM-5")
     assert entry is not None
-    if entry[1]["architectures"][0] in DENSE:
-        arch = load_architecture(model)
-        assert arch.model == model
-        assert operations(arch, Layout(), "prefill")
-    else:
-        with pytest.raises(InputError, match=rf"{model}: .* is not covered yet; covered: Llama"):
-            load_architecture(model)
+    (tmp_path / "config.json").write_text(json.dumps(entry[1]))
+    assert load_architecture(str(tmp_path), assume_family="moe").moe == MoeFacts(256, 8, 2048, 2048, 3)
 
 
 def test_catalogue_file_holds_its_organisation_only() -> None:

@@ -1,34 +1,102 @@
 """Tests of aicfg.model_specs.sizes."""
 
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from aicfg.model_specs.families import operations
+from aicfg.model_specs.graph import Conventions, Graph
 from aicfg.model_specs.layout import Layout
+from aicfg.model_specs.parameters import parameter_count
 from aicfg.model_specs.quantization import Quant, infer
 from aicfg.model_specs.resolve import load_architecture
-from aicfg.model_specs.sizes import kv_bytes_per_token, parameter_count, weight_bytes
+from aicfg.model_specs.sizes import kv_bytes_per_sequence, weight_bytes
 
 GIB = 2**30
+_WEIGHTS = "memory_weights"
+
+with (Path(__file__).parents[1] / "data" / "check_values.csv").open() as _rows:
+    WEIGHTS = {
+        row["case"]: float(row["value"]) for row in csv.DictReader(_rows) if row["quantity"] == _WEIGHTS
+    }
+
+PEER = Conventions(
+    experts_in_every_layer=True,
+    lm_head_in_expert_prefill=False,
+    two_reductions_beside_exchange=True,
+    attention_reduction_beside_alltoall=False,
+    short_wide_graph=True,
+    wide_router_left_out=("DeepseekV3ForCausalLM",),
+    kernel_heads_of_128=True,
+    shared_experts_of_gqa=False,
+    whole_latent_embedding=True,
+    unquantised_attention_of_gqa=False,
+    tied_embedding_twice=True,
+)
+"""What AIConfigurator 0.12.0 counts."""
+
+_CASE = re.compile(
+    r"agg (\S+) (\w+)/(\w+) tp(\d+)pp(\d+)dp(\d+)etp(\d+)ep(\d+) .*"
+    r"\[gemm=(\w+) moe=(\w+) fmha=(\w+) kv=(\w+)\]"
+)
+
+
+def _graph(model: str, backend: str, layout: Layout) -> Graph:
+    """Of the cases, DeepSeek-V3 on H200 reaches its experts by an all-to-all where §3.4's rules allow."""
+    wide = model == "deepseek-ai/DeepSeek-V3" and layout.moe_tp == 1
+    if not wide or (backend == "trtllm" and layout.dp == 1):
+        return Graph(backend, conventions=PEER)
+    prefix = "trtllm_" if backend == "trtllm" else ""
+    return Graph(backend, f"{prefix}deepep_ht", f"{prefix}deepep_ll", PEER)
+
+
+@pytest.mark.parametrize("case", WEIGHTS)
+def test_weights_equal_aiconfigurator(case: str) -> None:
+    """Weight memory is that of every row of check_values.csv, under the conventions it was computed with."""
+    found = _CASE.match(case)
+    assert found is not None
+    model, _, backend, *numbers = found.groups()
+    tp, pp, dp, moe_tp, moe_ep = (int(number) for number in numbers[:5])
+    layout = Layout(tp, pp, dp, 1, moe_tp, moe_ep)
+    quant = Quant(gemm=numbers[5], moe=numbers[6], fmha=numbers[7], kvcache=numbers[8])
+    listed = operations(load_architecture(model), layout, "prefill", _graph(model, backend, layout))
+    assert weight_bytes(listed, quant) / pp / GIB == pytest.approx(WEIGHTS[case], rel=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("model", "layout", "gib"),
+    "model",
     [
-        ("Qwen/Qwen3-32B", Layout(tp=2), 30.511474609375),
-        ("Qwen/Qwen3-32B", Layout(tp=2, pp=2), 15.2557373046875),
-        ("Qwen/Qwen3-32B-FP8", Layout(tp=1), 31.96044921875),
-        ("Qwen/Qwen3-32B-FP8", Layout(tp=4), 7.9901123046875),
-        ("meta-llama/Meta-Llama-3.1-70B", Layout(tp=8), 16.4267578125),
-        ("meta-llama/Meta-Llama-3.1-70B", Layout(tp=4), 32.853515625),
-        ("meta-llama/Meta-Llama-3.1-70B", Layout(tp=2), 65.70703125),
-        ("nvidia/Llama-3.1-70B-Instruct-FP8", Layout(tp=2), 33.83203125),
+        "Qwen/Qwen3-8B",
+        "Qwen/Qwen3-4B",
+        "mistralai/Mixtral-8x7B-v0.1",
+        "openai/gpt-oss-20b",
+        "zai-org/GLM-4.7",
+        "meta-llama/Llama-4-Maverick-17B-128E-Instruct",
+        "deepseek-ai/DeepSeek-V3",
+        "moonshotai/Kimi-K2-Instruct",
+        "MiniMaxAI/MiniMax-M1-80k",
     ],
 )
-def test_weights_equal_aiconfigurator(model: str, layout: Layout, gib: float) -> None:
-    """Weight memory is that of every dense row of design/check_values.csv (memory_weights), divided by pp."""
+@pytest.mark.parametrize("backend", ["vllm", "sglang", "trtllm"])
+def test_true_weights_are_the_parameters(model: str, backend: str) -> None:
+    """By default one GPU holds each parameter once: dense layers, shared experts, a tied table."""
     arch = load_architecture(model)
-    found = weight_bytes(operations(arch, layout, "prefill"), infer(arch)) / layout.pp / GIB
-    assert found == pytest.approx(gib, rel=1e-6)
+    found = weight_bytes(operations(arch, Layout(), "prefill", Graph(backend)), Quant())
+    assert found / 2 == pytest.approx(parameter_count(arch), rel=5e-4)
+
+
+@pytest.mark.parametrize("backend", ["vllm", "sglang", "trtllm"])
+def test_wide_ranks_hold_the_whole_model(backend: str) -> None:
+    """Eight data-parallel ranks of DeepSeek-V3: every rank all but the routed experts, of those an eighth."""
+    arch, layout = load_architecture("deepseek-ai/DeepSeek-V3"), Layout(dp=8, moe_ep=8)
+    prefix = "trtllm_" if backend == "trtllm" else ""
+    graph = Graph(backend, f"{prefix}deepep_ht", f"{prefix}deepep_ll")
+    routed = 58 * 256 * 3 * 7168 * 2048
+    found = weight_bytes(operations(arch, layout, "prefill", graph), Quant()) / 2
+    assert found == pytest.approx(parameter_count(arch) - routed * 7 / 8, rel=3e-4)
 
 
 def test_weights_follow_each_component() -> None:
@@ -56,65 +124,35 @@ def test_unquantised_attention_keeps_its_bytes() -> None:
         (2, Quant(kvcache="fp8"), 2 * 4 * 128 * 64),
     ],
 )
-def test_kv_bytes_per_token(tp: int, quant: Quant, nbytes: float) -> None:
+def test_kv_bytes_of_a_token(tp: int, quant: Quant, nbytes: float) -> None:
     """Qwen3-32B: keys and values of the rank's heads in all layers; replicated heads are counted on each."""
-    assert kv_bytes_per_token(load_architecture("Qwen/Qwen3-32B"), Layout(tp=tp), quant) == nbytes
+    assert kv_bytes_per_sequence(load_architecture("Qwen/Qwen3-32B"), Layout(tp=tp), quant, 1) == nbytes
 
 
 def test_kv_cache_equals_aiconfigurator() -> None:
     """Qwen3-32B, tp 2, 32 requests of 5000 tokens: 19.53125 GiB (design/check_values.md)."""
-    per_token = kv_bytes_per_token(load_architecture("Qwen/Qwen3-32B"), Layout(tp=2), Quant())
-    assert 32 * 5000 * per_token / GIB == 19.53125
+    found = kv_bytes_per_sequence(load_architecture("Qwen/Qwen3-32B"), Layout(tp=2), Quant(), 5000)
+    assert 32 * found / GIB == 19.53125
 
 
-PUBLISHED = {
-    # safetensors metadata of the model's page on huggingface.co
-    "meta-llama/Llama-3.1-8B": 8_030_261_248,
-    "meta-llama/Llama-3.1-70B": 70_553_706_496,
-    "meta-llama/Llama-3.1-405B": 405_853_388_800,
-    "meta-llama/Llama-2-7b-hf": 6_738_415_616,
-    "meta-llama/Llama-2-13b-hf": 13_015_864_320,
-    "meta-llama/Llama-2-70b-hf": 68_976_648_192,
-    "Qwen/Qwen3-4B": 4_022_468_096,
-    "Qwen/Qwen3-8B": 8_190_735_360,
-    "Qwen/Qwen3-14B": 14_768_307_200,
-    "Qwen/Qwen3-32B": 32_762_123_264,
-    "Qwen/Qwen2.5-0.5B-Instruct": 494_032_768,
-    "Qwen/Qwen2.5-1.5B-Instruct": 1_543_714_304,
-    "Qwen/Qwen2.5-3B-Instruct": 3_085_938_688,
-    "Qwen/Qwen2.5-7B-Instruct": 7_615_616_512,
-    "Qwen/Qwen2.5-14B": 14_770_033_664,
-    "Qwen/Qwen2.5-32B-Instruct": 32_763_876_352,
-    "Qwen/Qwen2.5-72B-Instruct": 72_706_203_648,
-    "mistralai/Mistral-7B-v0.1": 7_241_732_096,
-    "mistralai/Mistral-7B-v0.3": 7_248_023_552,
-    "mistralai/Mistral-Nemo-Instruct-2407": 12_247_782_400,
-    "mistralai/Mistral-Small-24B-Instruct-2501": 23_572_403_200,
-    "mistralai/Mistral-Large-Instruct-2411": 122_610_069_504,
-    # model card of EleutherAI/gpt-neox-20b; table of the Pythia repository's README
-    "EleutherAI/gpt-neox-20b": 20_554_567_680,
-    "EleutherAI/pythia-160m": 162_322_944,
-    "EleutherAI/pythia-1.4b": 1_414_647_808,
-    "EleutherAI/pythia-6.9b": 6_857_302_016,
-    "EleutherAI/pythia-12b": 11_846_072_320,
-    # keras-team/keras-hub, gpt2_presets.py and opt_presets.py
-    "openai-community/gpt2": 124_439_808,
-    "openai-community/gpt2-medium": 354_823_168,
-    "openai-community/gpt2-large": 774_030_080,
-    "openai-community/gpt2-xl": 1_557_611_200,
-    "facebook/opt-1.3b": 1_315_753_984,
-    # as quoted for models fine-tuned from bigcode/starcoder
-    "bigcode/starcoder": 15_517_456_384,
-}
+def test_windowed_layers_keep_their_window() -> None:
+    """gpt-oss-120b: 18 layers keep 128 tokens at most, the other 18 all of them; lengths come as an array."""
+    arch, lengths = load_architecture("openai/gpt-oss-120b"), np.array([1.0, 128.0, 2048.0])
+    found = kv_bytes_per_sequence(arch, Layout(tp=2, moe_ep=2), Quant(), lengths)
+    assert found.tolist() == [2 * 4 * 64 * 2 * 18 * tokens for tokens in (2, 256, 2048 + 128)]
 
 
-@pytest.mark.parametrize("model", PUBLISHED)
-def test_parameter_count_is_the_published_one(model: str) -> None:
-    """The number of parameters follows from the facts to within a thousandth."""
-    assert parameter_count(load_architecture(model)) == pytest.approx(PUBLISHED[model], rel=1e-3)
+@pytest.mark.parametrize("tp", [1, 8])
+def test_latent_cache_is_not_split(tp: int) -> None:
+    """DeepSeek-V3 keeps 576 elements a token and layer on every rank."""
+    arch, layout = load_architecture("deepseek-ai/DeepSeek-V3"), Layout(tp=tp, moe_ep=tp)
+    assert kv_bytes_per_sequence(arch, layout, Quant(kvcache="fp8"), 1000) == 61 * 576 * 1000
 
 
-@pytest.mark.parametrize("model", [name for name in PUBLISHED if not name.startswith("facebook")])
-def test_parameter_count_is_exact(model: str) -> None:
-    """Down to the last bias and norm (the source for OPT leaves out the two padding positions)."""
-    assert parameter_count(load_architecture(model)) == PUBLISHED[model]
+def test_lightning_layers_keep_a_state() -> None:
+    """MiniMax-M1 on 8 ranks: a cache in 10 layers, and in 70 a float32 state of the rank's 8 heads."""
+    arch, layout = load_architecture("MiniMaxAI/MiniMax-M1-80k"), Layout(tp=8, moe_ep=8)
+    state = 70 * 8 * 128 * 128 * 4
+    for tokens in (0, 1, 10_000):
+        found = kv_bytes_per_sequence(arch, layout, Quant(), tokens)
+        assert found == 10 * 2 * 1 * 128 * 2 * tokens + state

@@ -158,6 +158,21 @@ def test_replaces_what_was_there(source: Path, imported: Path) -> None:
     assert {row.backend for row in list_tables("gpu", root=imported)} == {"sglang", "common"}
 
 
+@pytest.mark.parametrize("kind", ["foreign", "file", "link"])
+def test_never_replaces_what_is_no_table(source: Path, tmp_path: Path, kind: str) -> None:
+    """A folder with anything else in it, a file or a link is refused, and left as it is."""
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("mine")
+    if kind == "file":
+        out.write_text("mine")
+    else:
+        out.symlink_to(mine) if kind == "link" else mine.rename(out)
+    with pytest.raises(InputError, match="holds 'thesis.txt', which is no table|is not a folder"):
+        import_tables(source, out)
+    assert (out if kind == "file" else out / "thesis.txt").read_text() == "mine"
+
+
 def test_progress(source: Path, tmp_path: Path) -> None:
     """Progress counts every family up to the total."""
     seen: list[tuple[str, int, int]] = []

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from aicfg.hardware.tables.precedence import newer_versions, sources_for, version_key
+from aicfg.hardware.tables.precedence import newer_versions, sources_for
+from aicfg.hardware.tables.source import version_key
 
 MANIFEST = """
 groups:

@@ -1,0 +1,85 @@
+"""What is wrong between values of an experiment that are each right by themselves."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from aicfg.experiments.document import KeyPath
+from aicfg.experiments.schema import Experiment
+from aicfg.model_specs.errors import InputError
+
+
+class Problem(NamedTuple):
+    """One fault: the key it is at, and what to say of it."""
+
+    path: KeyPath
+    text: str
+
+    def __str__(self) -> str:
+        return f"{'.'.join(self.path)}: {self.text}" if self.path else self.text
+
+
+def contradictions(experiment: Experiment) -> Iterator[Problem]:
+    """Every contradiction of an experiment whose values have the right types."""
+    workload = experiment.workload
+    if workload.prefix >= workload.isl:
+        accepted = f"expected fewer than the isl of {workload.isl} tokens"
+        yield Problem(("workload", "prefix"), f"got {workload.prefix}; {accepted}")
+    yield from _of_bounds(experiment)
+    yield from _of_formats(experiment)
+    yield from _of_drafts(experiment)
+    yield from _of_batches(experiment)
+
+
+def _of_bounds(experiment: Experiment) -> Iterator[Problem]:
+    sla = experiment.sla
+    if sla.request_latency_ms is None:
+        return
+    if sla.tpot_ms is not None:
+        both = f"given beside tpot_ms ({sla.tpot_ms:g}); it stands in its place: keep one of the two"
+        yield Problem(("sla", "request_latency_ms"), both)
+    if sla.ttft_ms is not None and sla.ttft_ms > sla.request_latency_ms:
+        longer = f"got {sla.ttft_ms:g}; expected at most the request_latency_ms of {sla.request_latency_ms:g}"
+        yield Problem(("sla", "ttft_ms"), longer)
+
+
+def _of_formats(experiment: Experiment) -> Iterator[Problem]:
+    given = {name: value for name, value in msgspec.structs.asdict(experiment.serving.quant).items() if value}
+    if not given:
+        return
+    from aicfg.model_specs.quantization import Quant
+
+    for component, name in given.items():
+        try:
+            Quant(**{component: name})
+        except InputError as error:
+            text = str(error).removeprefix(f"quant.{component}: ")
+            yield Problem(("serving", "quant", component), text)
+
+
+def _of_drafts(experiment: Experiment) -> Iterator[Problem]:
+    drafts, place = experiment.serving.speculative, ("serving", "speculative")
+    accepted, rates = drafts.accepted, drafts.acceptance_rates
+    if accepted is not None and rates is not None:
+        yield Problem((*place, "acceptance_rates"), "given beside accepted: keep one of the two")
+    elif drafts.nextn and accepted is None and rates is None:
+        missing = f"missing; expected how many of the {drafts.nextn} draft tokens a step keeps on average"
+        yield Problem((*place, "accepted"), f"{missing} (or acceptance_rates)")
+    elif accepted is not None and accepted > drafts.nextn:
+        yield Problem((*place, "accepted"), f"got {accepted:g}; expected at most the nextn of {drafts.nextn}")
+    elif rates is not None and not drafts.nextn:
+        yield Problem(
+            (*place, "nextn"), "missing beside acceptance_rates; expected how many tokens are drafted"
+        )
+    elif rates is not None and len(rates) < drafts.nextn:
+        expected = f"expected one for each of the {drafts.nextn} draft tokens (more are left out)"
+        yield Problem((*place, "acceptance_rates"), f"got {len(rates)} of them; {expected}")
+
+
+def _of_batches(experiment: Experiment) -> Iterator[Problem]:
+    for role in ("agg", "prefill", "decode"):
+        search = getattr(experiment.serving.search, role)
+        if search.batch is not None and search.max_batch is not None:
+            place = ("serving", "search", role, "max_batch")
+            yield Problem(place, "given beside batch: keep one of the two")

@@ -1,0 +1,134 @@
+"""Which all-to-all serves a large expert group: decided by what was measured.
+
+A transport serves a group where its exchange was measured (dispatch and combine, in the format that the
+engine sends) and the experts' compute as well. Rules: those of AIConfigurator 0.12 (performance model, §3.4).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from aicfg.hardware.all_to_all import ONE_NODE_LENDS, Wire, budgets, nodes_of, one_node_group, wire_dtype
+from aicfg.hardware.expert_tables import WIDE_FAMILY, measured_groups
+from aicfg.hardware.system import System
+from aicfg.hardware.tables.store import Tables
+from aicfg.model_specs.layout import Layout
+from aicfg.model_specs.operations import Phase
+
+MOST_CHOSEN_EXPERTS = 8
+"""Experts per token that the transports' kernels can route."""
+RACK_SM = 100
+"""Compute capability from which GPUs exchange over the NVLink of a rack."""
+
+
+@dataclass(frozen=True)
+class Transport:
+    """One implementation of the exchange."""
+
+    name: str
+    backends: tuple[str, ...]
+    phases: tuple[Phase, ...]
+    least_sm: int = 0
+
+
+TRANSPORTS = (
+    Transport("deepep_ht", ("sglang", "vllm"), ("prefill",)),
+    Transport("deepep_ll", ("sglang", "vllm"), ("decode",)),
+    Transport("deepep_v2_context", ("vllm",), ("prefill",)),
+    Transport("deepep_v2_generation", ("vllm",), ("decode",)),
+    Transport("trtllm_deepep_ht", ("trtllm",), ("prefill",)),
+    Transport("trtllm_deepep_ll", ("trtllm",), ("decode",)),
+    Transport("nvlink_two_sided", ("trtllm",), ("prefill", "decode"), RACK_SM),
+    Transport("nvlink_one_sided", ("trtllm",), ("prefill", "decode"), RACK_SM),
+)
+"""In the order of preference."""
+
+
+@dataclass(frozen=True)
+class ExpertLayer:
+    """The experts of one layer and their number format."""
+
+    hidden: int
+    inner: int
+    topk: int
+    experts: int
+    dtype: str
+
+
+def transports(
+    tables: Tables, system: System, layer: ExpertLayer, layout: Layout, role: str
+) -> tuple[str | None, str | None]:
+    """The transports of a worker in prefill and in decode; both None where its experts stay on collectives.
+
+    A worker of role ``decode`` needs both as ``agg`` does (its weights are those of the prefill step), one of
+    role ``prefill`` only its own. A phase that is not needed is left None.
+    """
+    phases: tuple[Phase, ...] = ("prefill", "decode")
+    found = {phase: large_ep_transport(tables, system, layer, layout, phase) for phase in phases}
+    needed: tuple[Phase, ...] = ("prefill",) if role == "prefill" else phases
+    if any(found[phase] is None for phase in needed):
+        return None, None
+    return found["prefill"], found["decode"] if "decode" in needed else None
+
+
+def large_ep_transport(
+    tables: Tables, system: System, layer: ExpertLayer, layout: Layout, phase: Phase
+) -> str | None:
+    """The first transport that serves one layout in one phase; None: collectives.
+
+    Experts must be whole (no expert tensor parallelism), and TensorRT-LLM wants attention data parallelism.
+    """
+    if layout.moe_tp != 1 or layout.moe_ep <= 1 or (tables.backend == "trtllm" and layout.dp <= 1):
+        return None
+    for transport in TRANSPORTS:
+        if tables.backend not in transport.backends or phase not in transport.phases:
+            continue
+        if system.sm >= transport.least_sm and _serves(
+            tables, system, layer, transport, layout.moe_ep, phase
+        ):
+            return transport.name
+    return None
+
+
+def _serves(
+    tables: Tables, system: System, layer: ExpertLayer, transport: Transport, group: int, phase: Phase
+) -> bool:
+    """Whether exchange and compute of a group were measured, and its kernels can route the layer."""
+    if layer.topk > MOST_CHOSEN_EXPERTS or group > layer.experts or layer.experts % group:
+        return False
+    computed = group in computed_groups(tables, layer, phase)
+    return computed and _exchanged(tables, system.gpus_per_node, layer, transport.name, group, phase)
+
+
+@lru_cache(maxsize=1024)
+def _exchanged(
+    tables: Tables, gpus_per_node: int, layer: ExpertLayer, transport: str, group: int, phase: Phase
+) -> bool:
+    """Whether both ways were measured, for the group itself or for the one that stands for it."""
+    nodes = nodes_of(group, gpus_per_node)
+    spans = [(group, nodes)]
+    if nodes > 1 and transport in ONE_NODE_LENDS:
+        spans.append((one_node_group(tables.backend, gpus_per_node), 1))
+    stages = ("dispatch", "combine")
+    dtypes = [wire_dtype(tables.system, transport, stage, phase, layer.dtype) for stage in stages]
+    shape = (layer.hidden, layer.topk, layer.experts)
+    return any(
+        all(
+            dtype is not None and budgets(tables, Wire(transport, stage, dtype, *span, *shape))
+            for stage, dtype in zip(stages, dtypes, strict=True)
+        )
+        for span in spans
+    )
+
+
+@lru_cache(maxsize=256)
+def computed_groups(tables: Tables, layer: ExpertLayer, phase: Phase) -> frozenset[int]:
+    """Sizes of the expert groups whose compute was measured, under any kernel, skew and replication."""
+    shape = (layer.topk, layer.experts, layer.hidden, layer.inner)
+    families = [WIDE_FAMILY[phase]] if tables.backend == "sglang" else ["wideep_moe", "moe"]
+    groups: frozenset[int] = frozenset()
+    for family in families:
+        for key in tables.keys(family):
+            at = key[1:] if family == "wideep_moe" else key  # its keys begin with the kernel
+            if at[0] == layer.dtype and at[2:6] == shape:
+                groups |= measured_groups(tables, family, key)
+    return groups

@@ -1,0 +1,80 @@
+"""A measured curve over one size (tokens, message elements), and what carries it past its ends."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aicfg.hardware.estimate import Loan, Utilisation
+from aicfg.hardware.interpolation import FloatArray, IntArray, along, reach_along
+from aicfg.hardware.tables.store import MissingDataError
+
+Light = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Times at ascending sizes: linear in between; beyond, the end point's utilisation or its slope.
+
+    Parameters
+    ----------
+    sizes, times_ms : (K,) measured points.
+    light : speed of light in ms at a size (for the curve itself only its ratios count).
+    name : what was measured, for errors.
+    slope : past the largest size, go on with the slope of its last two points, never faster than light.
+    """
+
+    sizes: FloatArray
+    times_ms: FloatArray
+    light: Light
+    name: str
+    slope: bool = False
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """Time in ms at each of (Q,) sizes.
+
+        Raises
+        ------
+        MissingDataError
+            For sizes below the only measured point: it says nothing of the time that even one token takes.
+        """
+        if len(self.sizes) == 1 and (x < self.sizes[0]).any():
+            raise MissingDataError(
+                f"{self.name}: measured at {self.sizes[0]:.0f} alone, and less is asked for"
+            )
+        times = along(self.sizes, self.times_ms, x)
+        for outside, end in ((x < self.sizes[0], 0), (x > self.sizes[-1], -1)):
+            if outside.any():
+                held = self.times_ms[end] / self.light(self.sizes[[end]])
+                times[outside] = held * self.light(x[outside])
+        past = x > self.sizes[-1]
+        if self.slope and len(self.sizes) > 1 and past.any():
+            rise = (self.times_ms[-1] - self.times_ms[-2]) / (self.sizes[-1] - self.sizes[-2])
+            on = self.times_ms[-1] + rise * (x[past] - self.sizes[-1])
+            times[past] = np.maximum(on, self.light(x[past]))
+        return times
+
+    def reach(self, x: FloatArray) -> IntArray:
+        """What the time at each size rests on."""
+        return reach_along(self.sizes, x)
+
+    def loan(self, scale: float = 1.0) -> Loan:
+        """What another size or shape may borrow."""
+        return Loan(Utilisation((self.sizes,), self.times_ms, self.light), scale)
+
+
+def sweep_of(
+    sizes: NDArray[np.int64], times_ms: FloatArray, light: Light, name: str, slope: bool = False
+) -> Sweep:
+    """The measured points among times (K,) that hold NaN where nothing was measured.
+
+    Raises
+    ------
+    MissingDataError
+        If none was.
+    """
+    there = ~np.isnan(times_ms)
+    if not there.any():
+        raise MissingDataError(f"{name}: not measured")
+    return Sweep(sizes[there].astype(np.float64), times_ms[there], light, name, slope)

@@ -1,0 +1,93 @@
+"""Reads the facts of experts, latent and lightning attention and windows out of a ``config.json``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aicfg.model_specs.config_keys import ConfigKeys
+from aicfg.model_specs.parts import LatentFacts, LightningFacts, MoeFacts
+
+_NO_ROPE_INTERVAL = 4
+"""Llama 4: every fourth layer attends to all tokens, the others within chunks."""
+
+
+def moe_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> MoeFacts | None:
+    """The mixture of experts of a class that has one."""
+    if not facts.get("experts"):
+        return None
+    experts, topk = keys.count("num_experts"), keys.count("num_experts_per_tok")
+    if topk > experts:
+        raise keys.error("num_experts_per_tok", f"{topk} of {experts} experts cannot be")
+    inner = keys.count("moe_intermediate_size")
+    dense = _dense_layers(keys, layers)
+    if dense == layers:
+        raise keys.error("num_hidden_layers", "no layer has experts")
+    return MoeFacts(
+        experts=experts,
+        topk=topk,
+        inner=inner,
+        shared_inner=_shared_inner(keys, facts, inner),
+        dense_layers=dense,
+        skew=facts.get("skew", "power_law_1.2"),
+        biases=facts.get("expert_biases", False),
+        shared_gate=facts.get("shared_gate", False),
+    )
+
+
+def _shared_inner(keys: ConfigKeys, facts: Mapping[str, Any], inner: int) -> int:
+    """Width of the shared experts: stated, or so many times a routed one's."""
+    if "shared_experts" in facts:
+        return int(facts["shared_experts"]) * inner
+    stated = keys.count("shared_intermediate_size", default=0)
+    return stated or inner * keys.count("n_shared_experts", default=0)
+
+
+def _dense_layers(keys: ConfigKeys, layers: int) -> int:
+    """Layers without experts: the first so many, those of a list, or all but every so many."""
+    listed = keys.config.get("moe_layer_freq")
+    if isinstance(listed, list):
+        return sum(1 for sparse in keys.layers("moe_layer_freq", layers) if not sparse)
+    first = keys.count("first_k_dense_replace", default=0)
+    step = keys.count("sparse_step", default=1)
+    named = keys.config.get("mlp_only_layers") or ()
+    if not isinstance(named, list | tuple):
+        raise keys.error("mlp_only_layers", f"a list of layers is needed, found {named!r:.60}")
+    return sum(1 for at in range(layers) if at < first or at in named or (at + 1) % step)
+
+
+def latent_facts(keys: ConfigKeys, facts: Mapping[str, Any]) -> LatentFacts | None:
+    """Multi-head latent attention of a class that has it."""
+    if not facts.get("latent"):
+        return None
+    return LatentFacts(
+        q_lora_rank=keys.count("q_lora_rank", default=0),
+        kv_lora_rank=keys.count("kv_lora_rank"),
+        qk_nope_head_dim=keys.count("qk_nope_head_dim"),
+        qk_rope_head_dim=keys.count("qk_rope_head_dim"),
+        v_head_dim=keys.count("v_head_dim"),
+    )
+
+
+def lightning_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> LightningFacts | None:
+    """Lightning attention of a class that has it, in the layers marked 0."""
+    if not facts.get("lightning"):
+        return None
+    kinds = keys.layers("attn_type_list", layers)
+    return LightningFacts(kinds.count(0), keys.count("num_attention_heads"), keys.count("head_dim"))
+
+
+def windows(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> tuple[int, int]:
+    """Tokens of the attention window, and the layers that are modelled with it.
+
+    A window that all layers share has 0 of them: it is a fact of the model that no table has.
+    """
+    flag = facts.get("window_key")
+    if flag and not keys.flag(flag, default=False):
+        return 0, 0
+    window = keys.count("sliding_window", default=0)
+    kind = facts.get("windowed")
+    if not window or kind is None:
+        return window, 0
+    if kind == "chunks":
+        return window, layers - layers // _NO_ROPE_INTERVAL
+    listed = keys.layers("layer_types", layers)
+    return window, listed.count("sliding_attention") if listed else -(-layers // 2)

@@ -1,0 +1,160 @@
+"""The mixture of experts in place of a layer's FFN, and how tokens reach it.
+
+Two ways: fused, where collectives bring every rank's tokens to a pool and one kernel runs the experts, split
+by moe_tp and moe_ep; and wide, where an all-to-all sends each token to the ranks of its experts. Source:
+performance model §3.3 and §3.4.
+"""
+
+from aicfg.model_specs.decoder import Step, all_reduce, ffn
+from aicfg.model_specs.operations import (
+    WHOLE,
+    AllToAll,
+    Component,
+    Elementwise,
+    ExpertCompute,
+    ExpertExchange,
+    Experts,
+    Gemm,
+    Operation,
+    Overlap,
+    Split,
+)
+from aicfg.model_specs.parts import MoeFacts
+
+_PREPARING = ("nvlink_two_sided",)
+"""Transports that exchange counts of tokens before the tokens."""
+
+
+def expert_block(
+    step: Step, *, shared: bool = True, router: bool = True, pace: float = 1
+) -> tuple[Operation, ...]:
+    """Router, experts and, if wanted, shared experts of all layers; dense FFNs where a layer has one.
+
+    In decode, shared experts run beside the routed ones on a stream of their own. ``pace`` scales every
+    repetition: below 1 where an engine overlaps consecutive operations.
+    """
+    layers = step.arch.num_layers - dense_layers(step)
+    if step.transport is None:
+        blocks = _fused(step, layers * pace, shared=shared)
+    else:
+        blocks = _wide(step, step.transport, layers * pace, shared=shared, router=router)
+    return (*_dense(step, pace), *blocks)
+
+
+def dense_layers(step: Step) -> int:
+    """Layers charged with a dense FFN."""
+    return 0 if step.graph.conventions.experts_in_every_layer else _moe(step).dense_layers
+
+
+def _dense(step: Step, pace: float) -> tuple[Operation, ...]:
+    """FFNs of the dense layers, with both reductions that the exchange does elsewhere."""
+    layers = dense_layers(step) * pace
+    if not layers:
+        return ()
+    inner = step.arch.intermediate_size // step.layout.tp
+    before = () if step.transport else all_reduce("dense_attention_allreduce", step, layers)
+    return (
+        *before,
+        *ffn("dense_", step.arch, inner, layers, step.split, low_precision=True),
+        *all_reduce("dense_ffn_allreduce", step, layers),
+    )
+
+
+def _fused(step: Step, count: float, *, shared: bool) -> tuple[Operation, ...]:
+    moe, layout, hidden = _moe(step), step.layout, step.arch.hidden_size
+
+    def exchange(name: str, *, before: bool) -> ExpertExchange:
+        ranks = (layout.moe_tp, layout.moe_ep, layout.dp)
+        return ExpertExchange(name, hidden, *ranks, before, step.phase, _exchange_context(step), count)
+
+    routed = (
+        _router(step, count),
+        exchange("expert_dispatch", before=True),
+        Experts(
+            "experts",
+            hidden,
+            moe.inner,
+            moe.topk,
+            moe.experts,
+            layout.moe_tp,
+            layout.moe_ep,
+            layout.dp,
+            moe.skew,
+            count=count,
+        ),
+        exchange("expert_combine", before=False),
+    )
+    beside = _shared(step, moe.shared_inner // layout.tp, count, step.split) if shared else ()
+    if step.phase == "decode" and beside:
+        return (Overlap("experts_overlap", routed, beside),)
+    return (*beside, *routed)
+
+
+def _exchange_context(step: Step) -> int:
+    """Context ranks that the exchange spans; latent-attention models' decode pool spans them too."""
+    return step.layout.cp if step.arch.latent is not None else step.context
+
+
+def _wide(step: Step, transport: str, count: float, *, shared: bool, router: bool) -> tuple[Operation, ...]:
+    moe, layout, hidden = _moe(step), step.layout, step.arch.hidden_size
+    sharded = transport.startswith("deepep") and step.phase == "prefill"
+    sent = Split(shards=layout.tp * layout.cp) if sharded else WHOLE
+
+    def exchange(stage: str) -> AllToAll:
+        shape = (hidden, moe.topk, moe.experts, layout.moe_ep)
+        return AllToAll(f"expert_{stage}", transport, stage, step.phase, *shape, sent, count)  # type: ignore[arg-type]
+
+    compute = ExpertCompute(
+        "experts",
+        step.phase,
+        hidden,
+        moe.inner,
+        moe.topk,
+        moe.experts,
+        layout.moe_ep,
+        layout.dp,
+        moe.skew,
+        count=count,
+    )
+    prepare = (exchange("prepare"),) if transport in _PREPARING else ()
+    routed = (
+        *((_router(step, count),) if router else ()),
+        *prepare,
+        exchange("dispatch"),
+        compute,
+        exchange("combine"),
+    )
+    beside = _wide_shared(step, count) if shared else ()
+    if step.graph.backend != "trtllm" or not beside:
+        return (*beside, *routed)
+    added = Elementwise("experts_add", 2 * hidden, hidden, count)
+    if step.phase == "decode":
+        return (Overlap("experts_overlap", routed, beside), added)
+    return (*beside, *routed, added)
+
+
+def _wide_shared(step: Step, count: float) -> tuple[Operation, ...]:
+    """Shared experts, whole on every rank; in prefill SGLang and vLLM give each its share of the tokens."""
+    split = WHOLE
+    if step.graph.backend != "trtllm" and step.phase == "prefill":
+        split = Split(step.layout.tp, step.layout.cp)
+    return _shared(step, _moe(step).shared_inner, count, split)
+
+
+def _shared(step: Step, inner: int, count: float, split: Split) -> tuple[Operation, ...]:
+    if not inner:
+        return ()
+    left_out = "shared" in step.arch.checkpoint.unquantised
+    component: Component = "bfloat16" if left_out else "gemm"
+    return ffn("shared_", step.arch, inner, count, split, component)
+
+
+def _router(step: Step, count: float) -> Gemm:
+    """Scores of all experts: never quantised."""
+    experts = _moe(step).experts
+    return Gemm("router", experts, step.arch.hidden_size, count, "bfloat16", split=step.split)
+
+
+def _moe(step: Step) -> MoeFacts:
+    assert step.arch.moe is not None, f"{step.arch.model} has no experts"
+    return step.arch.moe

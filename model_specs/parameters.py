@@ -1,0 +1,65 @@
+"""Number of parameters of a whole model."""
+
+from aicfg.model_specs.architecture import Architecture
+from aicfg.model_specs.parts import LatentFacts, LightningFacts, MoeFacts
+
+
+def parameter_count(arch: Architecture) -> int:
+    """Parameters of the whole language model.
+
+    Tied embeddings count once; norms and biases are included, draft layers (MTP) and vision encoders are not.
+    """
+    norm = 2 * arch.hidden_size if "norm" in arch.biases else arch.hidden_size
+    embeddings = arch.vocab_size * (1 if arch.tie_word_embeddings else 2) + arch.learned_positions
+    layers = _attention(arch) + _feed_forward(arch) + arch.num_layers * 2 * norm
+    return embeddings * arch.hidden_size + layers + norm
+
+
+def _attention(arch: Architecture) -> int:
+    """Attention of all layers."""
+    if arch.latent is not None:
+        return arch.num_layers * _latent(arch, arch.latent)
+    linear = arch.lightning.layers if arch.lightning else 0
+    softmax = (arch.num_layers - linear) * _grouped_query(arch)
+    return softmax + (linear * _lightning(arch, arch.lightning) if arch.lightning else 0)
+
+
+def _grouped_query(arch: Architecture) -> int:
+    hidden, queries, kv = arch.hidden_size, arch.num_heads * arch.head_dim, arch.num_kv_heads * arch.head_dim
+    weights = hidden * (queries + 2 * kv) + queries * hidden
+    qkv_bias = queries + 2 * kv if "qkv" in arch.biases else 0
+    output_bias = hidden if "output" in arch.biases else 0
+    head_norms = 2 * arch.head_dim if arch.qk_norm else 0
+    return weights + qkv_bias + output_bias + head_norms
+
+
+def _latent(arch: Architecture, facts: LatentFacts) -> int:
+    queries = (facts.q_lora_rank or arch.hidden_size) * arch.num_heads * facts.query_head
+    keys_values = facts.kv_lora_rank * arch.num_heads * facts.key_value_head
+    output = arch.num_heads * facts.v_head_dim * arch.hidden_size
+    norms = facts.q_lora_rank + facts.kv_lora_rank
+    return arch.hidden_size * facts.compressed + queries + keys_values + output + norms
+
+
+def _lightning(arch: Architecture, facts: LightningFacts) -> int:
+    """Queries, keys, values, output gate and output, and the norm before the gate."""
+    width = facts.heads * facts.head_dim
+    return 5 * arch.hidden_size * width + width
+
+
+def _feed_forward(arch: Architecture) -> int:
+    """Dense networks and mixtures of all layers."""
+    ups = 2 if arch.gated_mlp else 1
+    bias = ups * arch.intermediate_size + arch.hidden_size if "mlp" in arch.biases else 0
+    dense = (ups + 1) * arch.hidden_size * arch.intermediate_size + bias
+    if arch.moe is None:
+        return arch.num_layers * dense
+    mixtures = arch.num_layers - arch.moe.dense_layers
+    return arch.moe.dense_layers * dense + mixtures * _mixture(arch.hidden_size, arch.moe)
+
+
+def _mixture(hidden: int, moe: MoeFacts) -> int:
+    experts = moe.experts * 3 * hidden * moe.inner
+    biases = moe.experts * (2 * moe.inner + hidden + 1) if moe.biases else 0
+    shared = 3 * hidden * moe.shared_inner + (hidden if moe.shared_gate else 0)
+    return moe.experts * hidden + experts + biases + shared

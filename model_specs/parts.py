@@ -1,0 +1,67 @@
+"""Facts of parts that only some transformers have: mixtures of experts, latent and lightning attention."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MoeFacts:
+    """A mixture of experts in place of the FFN."""
+
+    experts: int
+    topk: int
+    """Experts a token goes to, shared ones apart."""
+    inner: int
+    """Width of one routed expert's FFN."""
+    shared_inner: int = 0
+    """Width of all shared experts together; they see every token."""
+    dense_layers: int = 0
+    """Layers that have a dense FFN instead; its width is the architecture's ``intermediate_size``."""
+    skew: str = "power_law_1.2"
+    """How unevenly tokens choose experts, in the terms of the measured distributions."""
+    biases: bool = False
+    """The router and the experts have biases (they count as parameters, nothing else)."""
+    shared_gate: bool = False
+    """The shared expert's output is scaled by a gate of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatentFacts:
+    """Multi-head latent attention: keys and values are kept as one compressed vector a token."""
+
+    q_lora_rank: int
+    kv_lora_rank: int
+    qk_nope_head_dim: int
+    qk_rope_head_dim: int
+    v_head_dim: int
+
+    @property
+    def compressed(self) -> int:
+        """Elements a token's compressed queries, keys and values take together."""
+        return self.q_lora_rank + self.cached
+
+    @property
+    def cached(self) -> int:
+        """Elements of one token in one layer's cache: compressed keys and values, and the rotary key."""
+        return self.kv_lora_rank + self.qk_rope_head_dim
+
+    @property
+    def query_head(self) -> int:
+        """Width of one query head."""
+        return self.qk_nope_head_dim + self.qk_rope_head_dim
+
+    @property
+    def key_value_head(self) -> int:
+        """Width of one head's unfolded key (without its rotary part) and value together."""
+        return self.qk_nope_head_dim + self.v_head_dim
+
+
+@dataclass(frozen=True, slots=True)
+class LightningFacts:
+    """Linear attention with a fixed decay: a (head_dim, head_dim) state a head instead of a cache."""
+
+    layers: int
+    """Layers that have it; the others have softmax attention."""
+    heads: int
+    head_dim: int
+    block: int = 256
+    """Tokens that are attended to directly at a time; their outcome is folded into the state."""
