@@ -157,7 +157,7 @@ class ServingModel:
             self.tables.version,
             self.profile,
             weights_bytes=weight_bytes(ops, self.quant) / layout.pp,
-            sequence_bytes=cached / layout.cp,
+            sequence_bytes=cached,  # context-parallel ranks each hold the whole cache
             fraction=self.memory_fraction,
         )
 
