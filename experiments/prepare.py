@@ -14,6 +14,7 @@ from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.places import SHIPPED, Places
 from aicfg.hardware.profile import load_profile
+from aicfg.hardware.system import System
 from aicfg.hardware.tables.store import Tables
 from aicfg.hardware.workload import Speculative, Workload
 from aicfg.model_specs.architecture import Architecture
@@ -58,7 +59,7 @@ def prepare(experiment: Experiment) -> Case:
             system.name, serving.backend, serving.version, required=mode is not DataMode.SOL
         )
     with _at("serving.quant"):
-        quant = _quant(serving.quant, architecture, tables, mode)
+        quant = _quant(serving.quant, architecture, system, tables, mode)
     workload = Workload(asked.isl, asked.osl, asked.prefix)
     drafts = serving.speculative
     model = ServingModel(
@@ -113,8 +114,10 @@ def _check_context(experiment: Experiment, architecture: Architecture) -> None:
         )
 
 
-def _quant(given: schema.Quant, architecture: Architecture, tables: Tables, mode: DataMode) -> Quant:
+def _quant(
+    given: schema.Quant, architecture: Architecture, system: System, tables: Tables, mode: DataMode
+) -> Quant:
     """What is given, else what the checkpoint asks for; a format that was only implied follows the tables."""
     named = {name: value for name, value in msgspec.structs.asdict(given).items() if value}
     quant = Quant(**{**asdict(infer(architecture)), **named})
-    return fitting_quant(architecture, quant, tables, mode, fmha_named="fmha" in named)
+    return fitting_quant(architecture, quant, system, tables, mode, frozenset(named))

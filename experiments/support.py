@@ -109,7 +109,7 @@ def _verdict(architecture: Architecture, engine: Engine, mode: DataMode, profile
     if engine.tables is None:
         return _no(architecture.model, engine, "no tables")
     try:
-        quant = fitting_quant(architecture, infer(architecture), engine.tables, mode)
+        quant = fitting_quant(architecture, infer(architecture), engine.system, engine.tables, mode)
         isl = min(ISL, architecture.max_position_embeddings - OSL)
         work = Workload(isl, OSL)
         model = ServingModel(architecture, quant, work, engine.system, engine.tables, profile, mode=mode)

@@ -47,7 +47,8 @@ def collective_table(pricing: Pricing, kind: str) -> GroupTable:
 
     def open_table() -> GroupTable:
         tables = pricing.tables
-        library = next((family for family in LIBRARIES if key in tables.keys(family)), LIBRARIES[0])
+        libraries = [family for family in LIBRARIES if tables.keys(family)] or [LIBRARIES[0]]
+        library = next((family for family in libraries if key in tables.keys(family)), libraries[0])
         name = f"{library} {kind} of {pricing.quant.comm} elements on {pricing.system.name}"
         return GroupTable(tables.grid(library, key), _ring(pricing, kind), name, hierarchical(pricing))
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from aicfg.hardware.modes import DataMode
+from aicfg.hardware.system import System
 from aicfg.hardware.tables.store import Tables
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.errors import InputError
@@ -19,25 +20,40 @@ Their keys begin with its arithmetic and the cache's format.
 
 
 def fitting_quant(
-    architecture: Architecture, quant: Quant, tables: Tables, mode: DataMode, fmha_named: bool = False
+    architecture: Architecture,
+    quant: Quant,
+    system: System,
+    tables: Tables,
+    mode: DataMode,
+    named: frozenset[str] = frozenset(),
 ) -> Quant:
-    """``quant`` with what the checkpoint only implies replaced by what the tables have.
+    """``quant`` with what the checkpoint only implies replaced by what the GPU computes and the tables have.
 
-    A prefill attention in fp8 that nobody asked for by name becomes bfloat16 where it was not measured for
-    this KV cache; one that was asked for is refused, unless the data mode may estimate it.
+    Components in ``named`` were asked for by name and stay. Without fp4 arithmetic, nvfp4 weights are
+    unpacked (weight-only); TensorRT-LLM on Blackwell computes mxfp4 experts with fp8 activations; a prefill
+    attention in fp8 becomes bfloat16 where it was not measured for this KV cache.
+
+    Raises
+    ------
+    InputError
+        For an attention arithmetic that was asked for and has no table, unless the data mode may estimate it.
     """
-    latent = architecture.latent is not None
-    measured = next(
-        (
-            found
-            for found in (_measured(tables, family, quant) for family in CONTEXT_FAMILIES[latent])
-            if found
-        ),
-        set(),
-    )
+    free = {name: getattr(quant, name) for name in ("gemm", "moe") if name not in named}
+    if "fp4" not in system.flops:
+        free = {name: "nvfp4_wo" if form == "nvfp4" else form for name, form in free.items()}
+    elif tables.backend == "trtllm" and free.get("moe") == "w4a16_mxfp4":
+        free["moe"] = "w4a8_mxfp4_mxfp8"
+    return _with_measured_attention(architecture, replace(quant, **free), tables, mode, "fmha" in named)
+
+
+def _with_measured_attention(
+    architecture: Architecture, quant: Quant, tables: Tables, mode: DataMode, named: bool
+) -> Quant:
+    families = CONTEXT_FAMILIES[architecture.latent is not None]
+    measured = next(filter(None, (_measured(tables, family, quant) for family in families)), set())
     if quant.fmha in measured or not tables.families:
         return quant
-    if not fmha_named and "bfloat16" in measured:
+    if not named and "bfloat16" in measured:
         return replace(quant, fmha="bfloat16")
     if mode is not DataMode.SILICON:
         return quant

@@ -72,7 +72,10 @@ class StepModel:
 
     @cached_property
     def _kernels(self) -> tuple[type, ...]:
-        """What a mixed step prices for prompts and decoding apart: attention kernels, or blocks that hold one too."""
+        """What a mixed step prices for prompts and decoding apart.
+
+        Attention kernels, or blocks that hold one too.
+        """
         apart = self.pricing.profile.operations.mixed_step_blocks == "apart"
         return (*KERNELS, FirstMeasured) if apart else KERNELS
 

@@ -13,7 +13,7 @@ from aicfg.hardware.places import Places
 from aicfg.hardware.profile import load_profile
 from aicfg.model_specs.resolve import catalogue_ids, load_architecture
 
-SYSTEMS = ("h200_sxm", "b200_sxm")
+SYSTEMS = ("h200_sxm", "b200_sxm", "rtx_pro_6000_server")
 BACKENDS = ("vllm", "sglang", "trtllm")
 NOT_COVERED = {
     "sparse attention": ("deepseek-ai/DeepSeek-V3.2", "DeepSeek-V4", "DeepSeek-V3.2-", "MiniMax-M3", "GLM-5"),
@@ -33,7 +33,7 @@ def lacking(model: str) -> str | None:
 
 @cache
 def matrix(backend: str) -> dict[str, list[Verdict]]:
-    """Verdicts of every model on two systems, gaps in the tables filled by estimates."""
+    """Verdicts of every model on three systems, gaps in the tables filled by estimates."""
     engines = engines_of(Places(), SYSTEMS, [backend], DataMode.HYBRID)
     found: dict[str, list[Verdict]] = {}
     for each in verdicts(catalogue_ids(), engines, DataMode.HYBRID, load_profile("aiconfigurator-0.12")):

@@ -43,7 +43,7 @@ def test_a_yes_names_the_smallest_worker() -> None:
         ),
         (("MiniMaxAI/MiniMax-M3", "h200_sxm", "vllm"), "(sparse attention) is not covered yet"),
         (("Qwen/Qwen3-33B", "h200_sxm", "vllm"), "did you mean 'Qwen/Qwen3-32B'"),
-        (("meta-llama/Llama-3.1-405B", "b60", "vllm"), "GiB can be used"),
+        (("meta-llama/Llama-4-Maverick-17B-128E-Instruct", "b60", "vllm"), "GiB can be used"),
     ],
     ids=lambda value: value[0].split("/")[1] + "-" + value[1] if isinstance(value, tuple) else "",
 )

@@ -84,6 +84,6 @@ def test_light_is_a_ring_over_the_slowest_link(priced: Priced) -> None:
 
 
 def test_an_estimate_uses_the_link_as_the_nearest_group_does(priced: Priced) -> None:
-    """In HYBRID, 4 GPUs reach the utilisation that 8 reach."""
+    """In HYBRID, 6 GPUs reach the utilisation that 8 reach."""
     pricing = priced({"nccl": {("all_gather", "half"): GRID}}, mode=DataMode.HYBRID)
-    assert pricing.price(replace(OP, ranks=4), load(1024)) == pytest.approx([3.0 * (3 / 4) / (7 / 8)])
+    assert pricing.price(replace(OP, ranks=6), load(1024)) == pytest.approx([3.0 * (5 / 6) / (7 / 8)])
