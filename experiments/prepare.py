@@ -8,6 +8,7 @@ from time import perf_counter
 import msgspec
 
 from aicfg.experiments import schema
+from aicfg.experiments.overrides import overridden
 from aicfg.experiments.schema import Experiment
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
@@ -46,6 +47,8 @@ def prepare(experiment: Experiment) -> Case:
     serving, asked = experiment.serving, experiment.workload
     with _at("profile"):
         profile = load_profile(experiment.profile)
+    with _at("profile_overrides"):
+        profile = overridden(profile, experiment.profile_overrides)
     mode = DataMode(serving.data_mode)
     with _at("serving.systems_paths"):
         places = Places(serving.systems_paths or (SHIPPED,))

@@ -129,10 +129,10 @@ def _certificate(plan: Plan) -> str:
 
 def _provenance(plan: Plan) -> str:
     used = plan.provenance.tables
-    tables = ", ".join(f"{each.system} {each.backend} {each.version}" for each in used)
+    tables = ", ".join(f"{each.system} {each.backend} {each.version}" for each in used if each.version)
     mode = plan.inputs["serving"]["data_mode"]
     estimated = "" if mode == "silicon" else f"; data mode {mode}"
-    return f"tables {tables}; profile {plan.profile}{estimated}"
+    return f"{f'tables {tables}' if tables else 'no tables'}; profile {plan.profile}{estimated}"
 
 
 def _nothing(plan: Plan) -> Iterator[RenderableType]:

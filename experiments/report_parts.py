@@ -41,8 +41,10 @@ def title(name: str, inputs: Mapping[str, Any], gpus: int) -> Text:
     text.append(f"{inputs['model']} on {gpus:,} × {inputs['fleet']['system']}", "bold")
     text.append(f" with {serving['backend']} {serving['version'] or ''}".rstrip(), "bold")
     prefix = f" ({workload['prefix']:,} cached)" if workload["prefix"] else ""
-    lengths = f"{workload['isl']:,} tokens in{prefix}, {workload['osl']:,} out"
-    text.append(f"\n{name}: {lengths}; {formats_words(serving['quant'])}{_drafts(serving)}", "dim")
+    lengths = f"{name}: {workload['isl']:,} tokens in{prefix}, {workload['osl']:,} out"
+    formats = f"{formats_words(serving['quant'])}{_drafts(serving)}"
+    between = "; " if len(lengths) + len(formats) + 2 <= WIDTH else "\n"
+    text.append(f"\n{lengths}{between}{formats}", "dim")
     return text
 
 

@@ -6,7 +6,7 @@ would be accepted. ``docs/experiment.md`` explains each key with examples.
 
 from itertools import accumulate
 from operator import mul
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -14,7 +14,7 @@ MAX_TOKENS = 10_000_000
 MAX_GPUS = 100_000
 MAX_MS = 1e9
 
-DEFAULT_PROFILE = "aiconfigurator-0.12"
+DEFAULT_PROFILE = "aicfg"
 
 ModeName = Literal["auto", "agg", "disagg"]
 DataModeName = Literal["silicon", "hybrid", "empirical", "sol"]
@@ -211,3 +211,11 @@ class Experiment(Part, frozen=True, kw_only=True):
     profile: Annotated[Text, Meta(description="the name of a profile", title="Coefficients")] = (
         DEFAULT_PROFILE
     )
+    profile_overrides: Annotated[
+        Annotated[
+            dict[str, Any],
+            Meta(description="a mapping of a profile's keys, such as {phases: {decode_correction: 1.2}}"),
+        ]
+        | None,
+        Meta(title="Coefficients that replace the profile's"),
+    ] = None

@@ -8,6 +8,7 @@ import pytest
 from aicfg.experiments.assemble import ask, candidates, modes
 from aicfg.experiments.loader import load
 from aicfg.experiments.prepare import Case, prepare
+from aicfg.model_specs.errors import InputError
 from aicfg.solver.points import Role
 
 
@@ -131,3 +132,46 @@ def test_what_is_asked_of_the_fleet(case: Case) -> None:
     assert (asked.tokens_per_request, asked.latency_tokens, asked.time_limit_s) == (200, 199, 2.5)
     assert len(asked.names) == len(found.curves) == len(set(asked.names))
     assert "decode_tp4" in asked.names
+
+
+def test_listed_batches_and_sizes_are_all_there_is(small: Path) -> None:
+    """A list of batches leaves out all others of its role; so does a list of worker sizes."""
+    settings = [
+        "serving.search.decode={batch: [3, 40, 17], max_batch: null}",
+        "serving.search.agg.gpus_per_worker=[2, 8]",
+        "serving.search.prefill.gpus_per_worker=[4]",
+    ]
+    found = candidates(prepare(load(small, settings=settings)[0]))
+    points = found.points
+    assert set(points.batch[points.role == Role.DECODE].tolist()) == {3, 17, 40}
+    assert set(points.gpus[points.role == Role.AGG].tolist()) == {2, 8}
+    assert set(points.gpus[points.role == Role.PREFILL].tolist()) == {4}
+    batches = [found.curves[c].batch[i] for c, i in zip(found.curve, found.index, strict=True)]
+    assert points.batch.tolist() == batches
+
+
+def test_degrees_of_the_experts_restrict_a_role(small: Path) -> None:
+    """Attention and experts of a mixture each have their own degrees."""
+    settings = ["model=mistralai/Mixtral-8x7B-v0.1", "serving.mode=agg"]
+    settings.append("serving.search.agg={tp: [2], dp: [1, 4], pp: [1], moe_ep: [2, 8], max_batch: 4}")
+    degrees = candidates(prepare(load(small, settings=settings)[0])).points.degrees
+    names = ("tp", "dp", "moe_tp", "moe_ep")
+    found = set(zip(*(degrees[name].tolist() for name in names), strict=True))
+    assert found == {(2, 1, 1, 2), (2, 4, 1, 8)}
+
+
+def test_what_no_mode_can_do_without_is_named(small: Path) -> None:
+    """Where each mode lacks a role, the reasons are those of that role's layouts."""
+    settings = ["serving.search.agg.tp=[3]", "serving.search.prefill.tp=[7]"]
+    with pytest.raises(InputError, match=r"no worker can be priced: tp3(pp8)? agg: .*tp7(pp8)? prefill: "):
+        candidates(prepare(load(small, settings=settings)[0]))
+
+
+@pytest.mark.parametrize(("fraction", "larger"), [(0.99, True), (0.6, False)])
+def test_the_memory_fraction_reaches_the_limit(small: Path, fraction: float, larger: bool) -> None:
+    """A larger share of the memory allows larger caches, a smaller one less."""
+    usual, other = (
+        candidates(prepare(load(small, settings=settings)[0])).points.memory_limit_bytes.max()
+        for settings in ([], [f"serving.memory_fraction={fraction}"])
+    )
+    assert (other > usual) == larger

@@ -195,6 +195,10 @@ CASES: dict[str, tuple[str | bytes, list[str]]] = {
         with_line(SERVING, "serving: {mode: dissag}"),
         [":5: serving.mode: got text 'dissag'; expected one of auto, agg, disagg; did you mean 'disagg'?"],
     ),
+    "a folder of systems that is none": (
+        with_line(SERVING, "serving: {systems_paths: [default, /no/where]}"),
+        ["serving.systems_paths: ", "/no/where is no folder"],
+    ),
     "an unknown format": (
         with_line(SERVING, "serving: {quant: {gemm: fp9}}"),
         [":5: serving.quant.gemm: 'fp9' is not a format; accepted: bfloat16"],

@@ -36,7 +36,7 @@ def matrix(backend: str) -> dict[str, list[Verdict]]:
     """Verdicts of every model on three systems, gaps in the tables filled by estimates."""
     engines = engines_of(Places(), SYSTEMS, [backend], DataMode.HYBRID)
     found: dict[str, list[Verdict]] = {}
-    for each in verdicts(catalogue_ids(), engines, DataMode.HYBRID, load_profile("aiconfigurator-0.12")):
+    for each in verdicts(catalogue_ids(), engines, DataMode.HYBRID, load_profile("aicfg")):
         found.setdefault(each.model, []).append(each)
     return found
 

@@ -35,7 +35,7 @@ def test_defaults_of_an_experiment(write: Callable[..., Path]) -> None:
     assert experiment.sla == Sla()
     assert experiment.serving == Serving(backend="vllm", mode="auto", types_per_role=1)
     assert experiment.workload.prefix == 0
-    assert (experiment.objective, experiment.profile) == ("tokens_per_s", "aiconfigurator-0.12")
+    assert (experiment.objective, experiment.profile) == ("tokens_per_s", "aicfg")
 
 
 def test_the_three_ways_in_agree(write: Callable[..., Path]) -> None:
@@ -98,3 +98,35 @@ def test_what_was_understood_loads_again(write: Callable[..., Path]) -> None:
     """An experiment written out with all its defaults is read back as the same."""
     for experiment in load(write(SEVERAL)):
         assert load(msgspec.to_builtins(experiment)) == [experiment]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "HYBRID", "Hybrid"])
+def test_choices_are_read_in_any_letter_case(mode: str) -> None:
+    """Words of a fixed choice become the schema's own."""
+    (experiment,) = load({**MAPPING, "serving": {"data_mode": mode, "backend": "vLLM", "mode": "Agg"}})
+    serving = experiment.serving
+    assert (serving.data_mode, serving.backend, serving.mode) == ("hybrid", "vllm", "agg")
+
+
+@pytest.mark.parametrize(
+    "empty", [{"serving": None}, {"sla": None}, {"serving": {"search": None, "quant": None}}]
+)
+def test_an_empty_part_is_its_defaults(empty: dict[str, object]) -> None:
+    """A key without anything behind it, as a half-written file has it, is the part with its defaults."""
+    assert load({**MAPPING, **empty}) == load(MAPPING)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({}, 0.0),
+        ({"nextn": 1, "accepted": 0.8}, 0.8),
+        ({"nextn": 2, "acceptance_rates": [0.85, 0.3, 0, 0, 0]}, 0.85 + 0.85 * 0.3),
+        ({"nextn": 3, "acceptance_rates": [0.5, 0.5, 0.5]}, 0.875),
+        ({"nextn": 2, "acceptance_rates": [0.0, 1.0]}, 0.0),
+    ],
+)
+def test_kept_drafts(given: dict[str, object], kept: float) -> None:
+    """What a step keeps is given, or is the sum over i of the product of the first i rates."""
+    (experiment,) = load({**MAPPING, "serving": {"speculative": given}})
+    assert experiment.serving.speculative.kept == pytest.approx(kept)

@@ -1,8 +1,10 @@
 """The report: complete, narrow, plain in a pipe."""
 
 import io
+import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from aicfg.experiments.api import solve
 from aicfg.experiments.plan import Plan
 from aicfg.experiments.report import print_report, report_text
 from aicfg.experiments.report_parts import WIDTH
+from aicfg.model_specs.errors import InputError
+from aicfg.model_specs.resolve import catalogue_config
 
 
 class Terminal(io.StringIO):
@@ -57,6 +61,7 @@ def test_everything_asked_for_is_there(plan: Plan) -> None:
     assert re.search(r"aggregated, \d+ % less: ", line(text, "runner-up"))
     assert re.search(r"HiGHS bound .*, gap 0, recomputed .* points, \d+ ms$", line(text, "proof"))
     assert "h100_sxm vllm" in line(text, "rests on")
+    assert re.search(r"^ +time [\d.]+ % interpolated, [\d.]+ % plain memory passes", text, re.MULTILINE)
 
 
 def test_a_pipe_gets_plain_narrow_lines(plan: Plan) -> None:
@@ -130,3 +135,59 @@ def test_thousands_of_gpus_fit_the_bar(plan: Plan) -> None:
     used = sum(pool.gpus for pool in many)
     text = report_text(replace(plan, pools=many, gpus_used=used, gpus_budget=3200))
     assert len(re.findall("[■·]", line(text, "GPUs"))) == 32
+
+
+def test_a_mixture_of_experts_and_its_drafts() -> None:
+    """Batches count by attention rank, experts have their format, drafts and data mode are said."""
+    mapping: dict[str, Any] = {
+        "name": "mixture",
+        "model": "openai/gpt-oss-120b",
+        "workload": {"isl": 1000, "osl": 100},
+        "fleet": {"system": "h100_sxm", "gpus": 8},
+        "serving": {
+            "mode": "agg",
+            "data_mode": "hybrid",
+            "speculative": {"nextn": 2, "acceptance_rates": [0.8, 0.5]},
+            "search": {"agg": {"dp": [4], "pp": [1], "tp": [2], "moe_ep": [8], "batch": [4]}},
+        },
+    }
+    text = report_text(solve(mapping))
+    formats = "weights bfloat16, experts w4a16_mxfp4, KV bfloat16; 2 drafted a step, 1.2 kept"
+    assert line(text, "weights") == formats
+    assert " batch × ranks " in text
+    assert re.match(r"agg +1 × tp2dp4ep8 +8 +4 × 4 ", line(text, "agg"))
+    assert line(text, "in flight").endswith(" 16 requests")
+    assert line(text, "rests on").endswith("; data mode hybrid")
+
+
+def test_an_assumed_family_is_said(tmp_path: Path) -> None:
+    """A model of an unknown class goes on only as the family that was named, and the report says so."""
+    config = catalogue_config("Qwen/Qwen3-0.6B")
+    assert config is not None
+    (tmp_path / "config.json").write_text(json.dumps({**config[1], "architectures": ["NobodysForCausalLM"]}))
+    mapping: dict[str, Any] = {
+        "model": str(tmp_path),
+        "workload": {"isl": 1000, "osl": 100},
+        "fleet": {"system": "h100_sxm", "gpus": 1},
+        "serving": {"mode": "agg", "search": {"agg": {"max_batch": 4}}},
+    }
+    with pytest.raises(InputError, match="'NobodysForCausalLM' is not known"):
+        solve(mapping)
+    with pytest.raises(InputError, match="'lama' cannot be assumed; accepted: llama, moe; did you mean"):
+        solve({**mapping, "assume_family": "lama"})
+    text = report_text(solve({**mapping, "assume_family": "llama"}))
+    assert line(text, "model") == "model     NobodysForCausalLM read as llama (assumed)"
+
+
+def test_the_speed_of_light_rests_on_no_table() -> None:
+    """A system without tables is solved at the speed of light, and the report says so."""
+    mapping: dict[str, Any] = {
+        "model": "Qwen/Qwen3-8B",
+        "workload": {"isl": 1000, "osl": 100},
+        "fleet": {"system": "l4", "gpus": 2},
+        "serving": {"mode": "agg", "data_mode": "sol", "search": {"agg": {"max_batch": 4}}},
+    }
+    text = report_text(solve(mapping))
+    assert text.startswith("Qwen/Qwen3-8B on 2 × l4 with vllm\n")
+    assert line(text, "rests on") == "rests on  no tables; profile aicfg; data mode sol"
+    assert "          time 100 % speed of light\n" in text

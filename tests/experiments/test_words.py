@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicfg.experiments.words import bar, exact, number, share
+from aicfg.experiments.plan import Sources
+from aicfg.experiments.words import bar, exact, formats_words, number, share, sources_words
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,24 @@ def test_bar_has_its_width(filled: float, cells: int) -> None:
     drawn = bar(filled, cells)
     assert len(drawn) == cells
     assert (drawn == "█" * cells) == (round(min(max(filled, 0), 1) * cells * 8) == cells * 8)
+
+
+def test_sources_in_words() -> None:
+    """What time rests on: the largest share first, nothing of what there is none of."""
+    sources = Sources(0.25, 0.6, 0.0, 0.1, 0.05, 0.0)
+    words = "60 % interpolated, 25 % measured, 10 % estimated, 5.0 % plain memory passes"
+    assert sources_words(sources) == words
+    assert sources_words(sources, most=1) == "60 % interpolated"
+
+
+@pytest.mark.parametrize(
+    ("moe", "words"),
+    [
+        (None, "weights fp8, KV bfloat16"),
+        ("fp8", "weights fp8, KV bfloat16"),
+        ("w4a16_mxfp4", "weights fp8, experts w4a16_mxfp4, KV bfloat16"),
+    ],
+)
+def test_formats_in_words(moe: str | None, words: str) -> None:
+    """The experts' format is said where it is another one than that of the rest."""
+    assert formats_words({"gemm": "fp8", "moe": moe, "kvcache": "bfloat16"}) == words

@@ -1,8 +1,7 @@
-"""The profile ``aiconfigurator-0.12`` against figures executed by that tool
-(``tests/data/check_values.csv``).
+"""The profile ``aiconfigurator-0.12`` against that tool's own figures (``tests/data/check_values.csv``).
 
-Every row of a whole worker or plan is one test, named by its case and quantity. Rows of families that aicfg
-does not price yet are skipped with the reason. Tolerances are those of the design's ``check_values.md`` for a parity implementation.
+Every row of a whole worker or plan is one test, named by its case and quantity; single operations are in
+``test_check_operations``. Tolerances are those of the design's ``check_values.md`` for parity.
 """
 
 import csv
