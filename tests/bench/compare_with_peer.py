@@ -1,6 +1,6 @@
 """Whole-process time and peak memory of `aicfg solve` in turn with the peer on the same case.
 
-    python tests/bench/compare_with_peer.py --peer /path/to/bin/aiconfigurator [--runs 5]
+    python tests/bench/compare_with_peer.py --peer /path/to/bin/aiconfigurator [--case dense|moe] [--runs 5]
 
 Runs the two commands alternately (after one warm-up each) and prints minimum, median and maximum of wall
 time, CPU time and peak resident memory, and the ratio peer / aicfg of each pair of runs.
@@ -16,27 +16,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples" / "qwen3-32b-h100-vllm.yaml"
-PEER_CASE = [
-    "cli",
-    "default",
-    "--model-path",
-    "Qwen/Qwen3-32B",
-    "--total-gpus",
-    "32",
-    "--system",
-    "h100_sxm",
-    "--backend",
-    "vllm",
-    "--isl",
-    "4000",
-    "--osl",
-    "500",
-    "--ttft",
-    "300",
-    "--tpot",
-    "10",
-]
+CASES = {
+    "dense": (
+        "qwen3-32b-h100-vllm.yaml",
+        "--model-path Qwen/Qwen3-32B --total-gpus 32 --system h100_sxm --backend vllm --isl 4000 --osl 500 "
+        "--ttft 300 --tpot 10",
+    ),
+    "moe": (
+        "deepseek-v3-h200-trtllm.yaml",
+        "--model-path deepseek-ai/DeepSeek-V3 --total-gpus 64 --system h200_sxm --backend trtllm --isl 4000 "
+        "--osl 1000 --ttft 2000 --tpot 30",
+    ),
+}
+"""Our example and the peer's flags for the same question."""
 
 
 class Cost(NamedTuple):
@@ -69,9 +61,12 @@ def main() -> None:
     )
     parser.add_argument("--peer", required=True, help="the peer's command")
     parser.add_argument("--aicfg", default=str(Path(sys.executable).parent / "aicfg"))
+    parser.add_argument("--case", choices=CASES, default="dense")
     parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
-    ours, theirs = [given.aicfg, "solve", str(EXAMPLE)], [given.peer, *PEER_CASE]
+    example, flags = CASES[given.case]
+    ours = [given.aicfg, "solve", str(ROOT / "examples" / example)]
+    theirs = [given.peer, "cli", "default", *flags.split()]
     measure(ours), measure(theirs)
     pairs = [(measure(ours), measure(theirs)) for _ in range(given.runs)]
     print(f"{'':22}{'min':>9} {'median':>9} {'max':>9}")
