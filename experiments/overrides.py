@@ -31,10 +31,14 @@ def _merged(base: Any, changes: Any, path: tuple[str, ...]) -> Any:
         return changes
     where = ".".join(path) or "the profile"
     if not isinstance(changes, Mapping):
-        raise InputError(f"{where}: got {changes!r}; expected a mapping with some of {', '.join(map(str, base))}")
+        raise InputError(
+            f"{where}: got {changes!r}; expected a mapping with some of {', '.join(map(str, base))}"
+        )
     for key in changes:
         if key not in base or (not path and key == "name"):
             close = nearest(str(key), map(str, base))
-            raise InputError(f"unknown key {key!r}{close}; the keys of {where} are {', '.join(map(str, base))}")
+            raise InputError(
+                f"unknown key {key!r}{close}; the keys of {where} are {', '.join(map(str, base))}"
+            )
     over = {key: _merged(base[key], value, (*path, str(key))) for key, value in changes.items()}
     return {**base, **over}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.interpolation import FloatArray, IntArray
 from aicfg.hardware.profile import Aggregated, Queue
 from aicfg.hardware.step import StepModel
 from aicfg.hardware.workload import NO_DRAFTS, Speculative, Workload
@@ -49,8 +49,8 @@ class AggregatedModel:
     layers: int
     speculative: Speculative = NO_DRAFTS
 
-    def points(self, batch: FloatArray, chunk_tokens: int) -> AggregatedPoints:
-        """Latency and throughput of one rank with ``batch`` (N,) requests and one chunk budget."""
+    def points(self, batch: FloatArray, chunk_tokens: IntArray) -> AggregatedPoints:
+        """Latency and throughput of one rank at (N,) batches, each with its chunk budget (N,)."""
         plan = self.schedule(batch, chunk_tokens)
         mixed = self.mixed_step_ms(chunk_tokens, plan.decoding)
         decode = self.decode_step_ms(batch)
@@ -63,8 +63,8 @@ class AggregatedModel:
             tokens = np.minimum(tokens, 1000.0 * batch * later / (ttft + tpot * later))
         return AggregatedPoints(mixed, decode, ttft, tpot, tokens, plan)
 
-    def schedule(self, batch: FloatArray, chunk_tokens: int) -> Schedule:
-        """How ``batch`` (N,) requests share their steps between prompts and decoding."""
+    def schedule(self, batch: FloatArray, chunk_tokens: IntArray) -> Schedule:
+        """How (N,) batches of requests share their steps between prompts and decoding."""
         isl, steps = self.workload.isl, 1.0 + (self.workload.osl - 1) / self.speculative.progress
         prompt_steps = np.ceil(isl * batch / chunk_tokens)
         decoding = np.maximum(1.0, batch - np.ceil(chunk_tokens / isl))
@@ -78,8 +78,8 @@ class AggregatedModel:
             decoding=np.where(alone, 0.0, decoding),
         )
 
-    def mixed_step_ms(self, chunk_tokens: int, decoding: FloatArray) -> FloatArray:
-        """Time of a step with ``chunk_tokens`` of prompts and ``decoding`` (N,) requests.
+    def mixed_step_ms(self, chunk_tokens: IntArray, decoding: FloatArray) -> FloatArray:
+        """Time of a step with (N,) tokens of prompts and (N,) requests that decode.
 
         A prompt longer than the chunk spreads its attention evenly over its chunks.
         """
@@ -87,18 +87,20 @@ class AggregatedModel:
         queries = decoding * self.speculative.queries
         tokens = chunk_tokens + queries - prefix * (chunk_tokens // isl)
         shared = self.step.shared_ms(tokens, self._lm_head_rows(chunk_tokens, queries))
-        prompts = self.step.prompts_ms(float(-(-chunk_tokens // isl)), isl - prefix, prefix)
         attention = np.zeros(len(tokens))
+        for chunk in dict.fromkeys(chunk_tokens.tolist()):
+            prompts = self.step.prompts_ms(float(-(-chunk // isl)), isl - prefix, prefix)
+            attention[chunk_tokens == chunk] = prompts / -(-isl // chunk)
         some = decoding > 0
         if some.any():
-            attention[some] = self.step.decoding_ms(queries[some], _middle_length(self.workload))
-        return shared + prompts / -(-isl // chunk_tokens) + attention
+            attention[some] += self.step.decoding_ms(queries[some], _middle_length(self.workload))
+        return shared + attention
 
-    def _lm_head_rows(self, chunk_tokens: int, queries: FloatArray) -> FloatArray:
+    def _lm_head_rows(self, chunk_tokens: IntArray, queries: FloatArray) -> FloatArray:
         """Positions of a mixed step whose next token is wanted: of decoding requests and finished prompts."""
         if self.step.pricing.profile.operations.mixed_step_lm_head_rows == "one":
             return np.ones(len(queries))
-        return queries + max(1.0, chunk_tokens / self.workload.isl)
+        return queries + np.maximum(1.0, chunk_tokens / self.workload.isl)
 
     def decode_step_ms(self, batch: FloatArray) -> FloatArray:
         """Time of a step in which ``batch`` (N,) requests decode and no prompt is left."""

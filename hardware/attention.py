@@ -49,14 +49,8 @@ def attention_ms(pricing: Pricing, op: Attention, load: StepLoad) -> FloatArray:
 
 def context_attention_ms(pricing: Pricing, op: Attention, prompts: Prompts) -> FloatArray:
     """Attention of prompts, with what is fused around its kernel."""
-    shape = (op.heads, op.kv_heads, op.head_dim, op.window, op.qk_norm, op.context)
-    key = ("context", *shape, prompts.length.tobytes(), prompts.prefix.tobytes())
-
-    def price() -> FloatArray:
-        chunks = [_context_kernel_ms(pricing, op, chunk) for chunk in chunks_of(prompts, op.context)]
-        return np.add.reduce(chunks) + _extra_ms(pricing, op, prompts)
-
-    return pricing.once(key, prompts.batch, price)
+    chunks = [_context_kernel_ms(pricing, op, chunk) for chunk in chunks_of(prompts, op.context)]
+    return np.asarray(np.add.reduce(chunks)) + _extra_ms(pricing, op, prompts)
 
 
 def chunks_of(prompts: Prompts, context: int) -> list[Prompts]:
@@ -88,14 +82,10 @@ def _context_kernel_ms(pricing: Pricing, op: Attention, prompts: Prompts) -> Flo
 
 
 def generation_attention_ms(pricing: Pricing, op: Attention, decoding: Decoding) -> FloatArray:
-    """Attention of new tokens, averaged over the lengths with their weights."""
-    shape = (op.heads, op.kv_heads, op.head_dim, op.window)
-    key = ("generation", *shape, decoding.lengths.tobytes(), decoding.weights.tobytes())
-    return pricing.once(key, decoding.batch, lambda: _generation_ms(pricing, op, decoding))
+    """Attention of new tokens, averaged over the lengths with their weights.
 
-
-def _generation_ms(pricing: Pricing, op: Attention, decoding: Decoding) -> FloatArray:
-    """Each measured length is averaged over the lengths around it; a formula needs no smoothing."""
+    Each measured length is averaged over the lengths around it; a formula needs no smoothing.
+    """
     key = _generation_key(pricing, op)
 
     def points() -> tuple[FloatArray, FloatArray, FloatArray]:

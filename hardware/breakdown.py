@@ -111,7 +111,7 @@ def _aggregated(
 ) -> tuple[StepBreakdown, ...]:
     plain = model.aggregated(layout)
     step, ledger = _recorded(plain.step)
-    point = replace(plain, step=step).points(np.array([float(batch)]), chunk_tokens)
+    point = replace(plain, step=step).points(np.array([float(batch)]), np.array([chunk_tokens]))
     # What a mixed step's tokens share, its prompts, its decoding if any, and last the step without prompts.
     shared, prompts, *decoding, alone = ledger.sheets
     mixed_lines = _lines(shared) + _lines(prompts, 1.0 / -(-model.workload.isl // chunk_tokens))

@@ -4,9 +4,10 @@ This is what the hardware package tells the layers above: what a worker serves a
 whether it fits in memory. Which workers are worth a look is said by ``aicfg.hardware.search``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,14 @@ from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.families import operations
 from aicfg.model_specs.graph import Graph
 from aicfg.model_specs.layout import Layout
+from aicfg.model_specs.operations import Operation, Phase
 from aicfg.model_specs.quantization import Quant
 from aicfg.model_specs.sizes import kv_bytes_per_sequence, weight_bytes
 
 Role = Literal["agg", "prefill", "decode"]
+PHASES: tuple[Phase, Phase] = ("prefill", "decode")
 IntArray = NDArray[np.int64]
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,15 @@ class Curve:
     """Before ``efficiency``."""
     memory: MemoryUse
 
+    def at(self, points: NDArray[np.bool_]) -> "Curve":
+        """Some of the points."""
+        cut = {name: getattr(self, name)[points] for name in POINTWISE}
+        return replace(self, memory=self.memory.at(points), **cut)
+
+
+POINTWISE = ("batch", "chunk_tokens", "step_ms", "ttft_ms", "tpot_ms", "requests_per_s", "tokens_per_s")
+"""What a curve holds for each of its points, beside the memory."""
+
 
 @dataclass(frozen=True)
 class ServingModel:
@@ -76,6 +89,10 @@ class ServingModel:
     speculative: Speculative = NO_DRAFTS
     memory_fraction: float | None = None
     """Of a GPU's memory that the engine may use; None: the engine's default."""
+    _known: dict[tuple[object, ...], object] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What was found out about layouts."""
 
     def curve(
         self, role: Role, layout: Layout, batch: IntArray, chunk_tokens: IntArray | None = None
@@ -122,11 +139,21 @@ class ServingModel:
         """Step times of one layout."""
         graph, arch = self.graph(role, layout), self.architecture
         drafted = (arch.num_layers + self.speculative.nextn) / arch.num_layers
-        prefill, decode = (operations(arch, layout, phase, graph) for phase in ("prefill", "decode"))
+        prefill, decode = (self._operations(layout, phase, graph) for phase in PHASES)
         return StepModel(prefill, decode, self.pricing, decode_scale=drafted)
+
+    def _operations(self, layout: Layout, phase: Phase, graph: Graph) -> tuple[Operation, ...]:
+        """One step of a layout, listed once for all roles."""
+        return self._once(
+            ("operations", layout, phase, graph),
+            lambda: operations(self.architecture, layout, phase, graph),
+        )
 
     def graph(self, role: Role, layout: Layout) -> Graph:
         """Who serves a worker's steps, and how its experts are reached."""
+        return self._once(("graph", role, layout), lambda: self._graph(role, layout))
+
+    def _graph(self, role: Role, layout: Layout) -> Graph:
         moe = self.architecture.moe
         if moe is None:
             return Graph(self.tables.backend, conventions=self.profile.graph)
@@ -145,9 +172,22 @@ class ServingModel:
         """Prices of the operations, shared by all layouts."""
         return Pricing(self.system, self.tables, self.quant, self.profile, self.mode)
 
+    def _weights_bytes(self, role: Role, layout: Layout) -> float:
+        """Of one GPU, summed once for all roles that the same graph serves."""
+        graph = self.graph(role, layout)
+        return self._once(
+            ("weights", layout, graph),
+            lambda: weight_bytes(self._operations(layout, "prefill", graph), self.quant) / layout.pp,
+        )
+
+    def _once(self, key: tuple[object, ...], find: Callable[[], Known]) -> Known:
+        """What is known under ``key``, found once: roles share layouts, and layouts graphs."""
+        if key not in self._known:
+            self._known[key] = find()
+        return cast(Known, self._known[key])
+
     def _memory_model(self, role: Role, layout: Layout, tokens: int) -> MemoryModel:
         """Memory of a worker whose requests hold ``tokens`` in the cache at most."""
-        ops = operations(self.architecture, layout, "prefill", self.graph(role, layout))
         cached = kv_bytes_per_sequence(self.architecture, layout, self.quant, tokens)
         return MemoryModel(
             self.architecture,
@@ -156,7 +196,7 @@ class ServingModel:
             self.tables.backend,
             self.tables.version,
             self.profile,
-            weights_bytes=weight_bytes(ops, self.quant) / layout.pp,
+            weights_bytes=self._weights_bytes(role, layout),
             sequence_bytes=cached,  # context-parallel ranks each hold the whole cache
             fraction=self.memory_fraction,
         )
@@ -208,13 +248,8 @@ class ServingModel:
         )
 
     def _aggregated(self, layout: Layout, batch: IntArray, chunk_tokens: IntArray) -> Curve:
-        model = self.aggregated(layout)
-        ttft_ms, tpot_ms, decode, tokens = np.empty((4, len(batch)))
-        for chunk in dict.fromkeys(chunk_tokens.tolist()):
-            at = chunk_tokens == chunk
-            points = model.points(batch[at].astype(np.float64), chunk)
-            ttft_ms[at], tpot_ms[at], decode[at] = points.ttft_ms, points.tpot_ms, points.decode_ms
-            tokens[at] = points.tokens_per_s * layout.pp * layout.dp
+        points = self.aggregated(layout).points(batch.astype(np.float64), chunk_tokens)
+        tokens = points.tokens_per_s * layout.pp * layout.dp
         return Curve(
             role="agg",
             layout=layout,
@@ -223,9 +258,9 @@ class ServingModel:
             group="",
             batch=batch,
             chunk_tokens=chunk_tokens,
-            step_ms=decode,
-            ttft_ms=ttft_ms,
-            tpot_ms=tpot_ms,
+            step_ms=points.decode_ms,
+            ttft_ms=points.ttft_ms,
+            tpot_ms=points.tpot_ms,
             requests_per_s=tokens / (self.workload.osl - 1),
             tokens_per_s=tokens,
             memory=self.memory("agg", layout, batch, chunk_tokens),

@@ -32,7 +32,7 @@ def experts_ms(pricing: Pricing, op: Experts, load: StepLoad) -> FloatArray:
     shape = ExpertShape(
         op.hidden, op.inner, op.topk, op.experts, *degrees, skew=op.skew, gated=op.gated, slots=op.experts
     )
-    return _by_mode(pricing, ("experts", shape), load.tokens * op.dp, _Fused(pricing, shape))
+    return _by_mode(pricing, load.tokens * op.dp, _Fused(pricing, shape))
 
 
 @prices(ExpertCompute)
@@ -48,7 +48,7 @@ def expert_compute_ms(pricing: Pricing, op: ExpertCompute, load: StepLoad) -> Fl
     tokens = load.tokens * op.dp
     if op.balanced and op.phase == "prefill" and pricing.tables.backend != "trtllm":
         tokens = np.floor(tokens * BALANCED_SHARE)
-    return _by_mode(pricing, ("expert_compute", op.phase, shape), tokens, _Wide(pricing, shape, op.phase))
+    return _by_mode(pricing, tokens, _Wide(pricing, shape, op.phase))
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,7 @@ class _Wide:
             yield np.ones(len(tokens), dtype=np.bool_), sweep
 
 
-def _by_mode(
-    pricing: Pricing, key: tuple[object, ...], tokens: FloatArray, source: _Fused | _Wide
-) -> FloatArray:
+def _by_mode(pricing: Pricing, tokens: FloatArray, source: _Fused | _Wide) -> FloatArray:
     def measured() -> FloatArray:
         times = np.zeros(len(tokens))
         for served, sweep in source.kernels(tokens):
@@ -117,10 +115,7 @@ def _by_mode(
     def light() -> FloatArray:
         return experts_roofline(pricing, source.shape, pricing.dtype("moe"))(tokens)
 
-    def price() -> FloatArray:
-        return pricing.by_mode(measured, light, lambda: _estimated(pricing, source, tokens, light()), reach)
-
-    return pricing.once(key, tokens, price)
+    return pricing.by_mode(measured, light, lambda: _estimated(pricing, source, tokens, light()), reach)
 
 
 def _estimated(

@@ -169,10 +169,8 @@ class GemmTable:
 def gemm_ms(pricing: Pricing, op: Gemm, load: StepLoad) -> FloatArray:
     """One product over the step's tokens (or the rows whose logits are wanted)."""
     rows = op.split.of(load.tokens if op.rows is Rows.TOKENS else load.logits)
-    dtype = pricing.dtype(op.component)
-    key = ("gemm", dtype, op.n, op.k, op.input_low_precision)
-    priced = _static_product_ms if dtype == "fp8_static" else _product_ms
-    return pricing.once(key, rows, lambda: priced(pricing, op, rows))
+    priced = _static_product_ms if pricing.dtype(op.component) == "fp8_static" else _product_ms
+    return priced(pricing, op, rows)
 
 
 def _product_ms(pricing: Pricing, op: Gemm, rows: FloatArray) -> FloatArray:

@@ -40,8 +40,7 @@ def bracket(keys: FloatArray, x: FloatArray) -> tuple[IntArray, IntArray, FloatA
 
 def along(keys: FloatArray, times: FloatArray, x: FloatArray) -> FloatArray:
     """Linear in x between measured points; NaN outside their range."""
-    lower, upper, weight = bracket(keys, x)
-    return times[lower] + (times[upper] - times[lower]) * weight
+    return np.interp(x, keys, times, left=np.nan, right=np.nan)
 
 
 Roofline = Callable[..., FloatArray]

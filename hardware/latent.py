@@ -40,8 +40,6 @@ MODULE_HEADS = {
 class LatentKernel:
     """What prices one latent-attention operation: two grids, opened when needed, and their speed of light."""
 
-    name: Key
-    """Distinguishes it in what was priced already."""
     heads: int
     context: Callable[[], ContextAttentionTable]
     generation: Callable[[], GenerationAttentionTable]
@@ -61,24 +59,19 @@ class LatentKernel:
     def _prompts_ms(self, pricing: Pricing, prompts: Prompts) -> FloatArray:
         asked = (self.heads, prompts.batch, prompts.length, prompts.prefix)
         heads, whole = np.full(len(prompts.batch), float(self.heads)), prompts.length + prompts.prefix
-        key = (*self.name, self.heads, prompts.length.tobytes(), prompts.prefix.tobytes())
 
         def light() -> FloatArray:
             return self.context_light(heads, whole, prompts.batch, prompts.prefix)
 
-        def price() -> FloatArray:
-            return pricing.by_mode(
-                measured=lambda: self.context()(*asked),
-                light=light,
-                estimated=lambda: Loan(self.context().utilisation()).ms(light(), heads, whole, prompts.batch),
-                reach=lambda: self.context().reach(*asked),
-            )
-
-        return pricing.once(key, prompts.batch, price)
+        return pricing.by_mode(
+            measured=lambda: self.context()(*asked),
+            light=light,
+            estimated=lambda: Loan(self.context().utilisation()).ms(light(), heads, whole, prompts.batch),
+            reach=lambda: self.context().reach(*asked),
+        )
 
     def _decoding_ms(self, pricing: Pricing, decoding: Decoding) -> FloatArray:
         batch, lengths, weights = decoding.batch, decoding.lengths, decoding.weights
-        key = (*self.name, self.heads, lengths.tobytes(), weights.tobytes())
         heads, each, length = np.broadcast_arrays(float(self.heads), batch[:, None], lengths[None, :])
         at = (heads.ravel(), each.ravel(), length.ravel())
 
@@ -88,15 +81,12 @@ class LatentKernel:
         def light() -> FloatArray:
             return self.generation_light(*at)
 
-        def price() -> FloatArray:
-            return pricing.by_mode(
-                measured=lambda: self.generation()(self.heads, batch, lengths, weights),
-                light=lambda: averaged(light()),
-                estimated=lambda: averaged(Loan(self.generation().utilisation()).ms(light(), *at)),
-                reach=lambda: self.generation().reach(self.heads, batch, lengths),
-            )
-
-        return pricing.once(key, batch, price)
+        return pricing.by_mode(
+            measured=lambda: self.generation()(self.heads, batch, lengths, weights),
+            light=lambda: averaged(light()),
+            estimated=lambda: averaged(Loan(self.generation().utilisation()).ms(light(), *at)),
+            reach=lambda: self.generation().reach(self.heads, batch, lengths),
+        )
 
 
 def busiest_shares(prompts: Prompts, ranks: int) -> tuple[Prompts, ...]:
@@ -124,7 +114,6 @@ def latent_attention_ms(pricing: Pricing, op: LatentAttention, load: StepLoad) -
         )
 
     kernel = LatentKernel(
-        ("latent",),
         op.heads,
         lambda: pricing.table(("context_mla",), context),
         lambda: pricing.table(("generation_mla",), generation),
@@ -153,7 +142,6 @@ def latent_module_ms(pricing: Pricing, op: LatentModule, load: StepLoad) -> Floa
 
     name = ("latent_module", dtype, op.native_heads)
     kernel = LatentKernel(
-        name,
         op.heads,
         lambda: pricing.table((*name, "context"), context),
         lambda: pricing.table((*name, "generation"), generation),

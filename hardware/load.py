@@ -1,6 +1,7 @@
 """What a forward step carries: the arguments of a step's price."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from aicfg.hardware.interpolation import FloatArray
 
@@ -29,11 +30,43 @@ class Decoding:
     weights: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepLoad:
-    """Q steps: their tokens, the rows whose next token is wanted, and whose attention they compute."""
+    """Q steps: their tokens, the rows whose next token is wanted, and whose attention they compute.
+
+    Loads of the same values are equal, so that what was priced for one layout serves another.
+    """
 
     tokens: FloatArray
     logits: FloatArray
     prompts: Prompts | None = None
     decoding: Decoding | None = None
+
+    def __hash__(self) -> int:
+        return self._digest
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StepLoad) and self._values == other._values
+
+    @cached_property
+    def _values(self) -> tuple[bytes | None, ...]:
+        """Every array's bytes; None for those of a phase that is not computed."""
+        prompts, decoding = self.prompts, self.decoding
+        return (
+            self.tokens.tobytes(),
+            self.logits.tobytes(),
+            *(
+                (prompts.batch.tobytes(), prompts.length.tobytes(), prompts.prefix.tobytes())
+                if prompts
+                else (None,)
+            ),
+            *(
+                (decoding.batch.tobytes(), decoding.lengths.tobytes(), decoding.weights.tobytes())
+                if decoding
+                else (None,)
+            ),
+        )
+
+    @cached_property
+    def _digest(self) -> int:
+        return hash(self._values)

@@ -3,7 +3,7 @@
 Rules: performance model of AIConfigurator 0.12, §5. All figures are bytes per GPU.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from msgspec import structs
@@ -39,11 +39,17 @@ class MemoryUse:
         """Whether it is within the limit."""
         return self.total <= self.limit
 
+    def at(self, points: NDArray[np.bool_]) -> "MemoryUse":
+        """Of some of the points."""
+        return MemoryUse(*(getattr(self, part)[points] for part in PARTS))
+
     def larger(self, second: "MemoryUse") -> "MemoryUse":
         """Point by point, whichever of the two takes more."""
         first = self.total >= second.total
-        parts = ("weights", "activations", "kv", "other", "limit")
-        return MemoryUse(*(np.where(first, getattr(self, part), getattr(second, part)) for part in parts))
+        return MemoryUse(*(np.where(first, getattr(self, part), getattr(second, part)) for part in PARTS))
+
+
+PARTS = tuple(field.name for field in fields(MemoryUse))
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class Pricing:
         self.mode = mode
         self.ledger: Ledger | None = None
         self._tables: dict[tuple[object, ...], object] = {}
-        self._priced: dict[tuple[object, ...], list[tuple[FloatArray, FloatArray]]] = {}
+        self._priced: dict[tuple[Operation, StepLoad], FloatArray] = {}
         self._twins: dict[DataMode, Pricing] = {}
 
     def recording(self) -> "Pricing":
@@ -82,18 +82,23 @@ class Pricing:
         return twin
 
     def price(self, operation: Operation, load: StepLoad) -> FloatArray:
-        """One call of ``operation`` in each of Q steps, in ms.
+        """One call of ``operation`` in each of Q steps, in ms; remembered, except for a ledger.
 
         Raises
         ------
         UnpricedError
             If the data mode's data lack it.
         """
-        pricer = PRICERS[type(operation)]
+        if self.ledger is None:
+            key = (operation, load)
+            if key not in self._priced:
+                self._priced[key] = self._price(operation, load)
+            return self._priced[key]
+        return self.ledger.record(operation, lambda: self._price(operation, load))
+
+    def _price(self, operation: Operation, load: StepLoad) -> FloatArray:
         try:
-            if self.ledger is None:
-                return pricer(self, operation, load)
-            return self.ledger.record(operation, lambda: pricer(self, operation, load))
+            return PRICERS[type(operation)](self, operation, load)
         except UnpricedError:
             raise
         except MissingDataError as missing:
@@ -196,16 +201,3 @@ class Pricing:
         if key not in self._tables:
             self._tables[key] = open_table()
         return cast(Table, self._tables[key])
-
-    def once(self, key: tuple[object, ...], at: FloatArray, price: Callable[[], FloatArray]) -> FloatArray:
-        """The price at each of ``at``; an earlier and longer sweep that begins alike is cut to it.
-
-        Nothing is remembered for a ledger, which wants to see every price made.
-        """
-        if self.ledger is not None:
-            return price()
-        for earlier, priced in self._priced.setdefault(key, []):
-            if len(earlier) >= len(at) and np.array_equal(earlier[: len(at)], at):
-                return priced[: len(at)]
-        self._priced[key].append((at, price()))
-        return self._priced[key][-1][1]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aicfg.hardware.curves import Curve, IntArray, Role, ServingModel
+from aicfg.hardware.memory import MemoryUse
 from aicfg.hardware.profile import RoleSearch, Search
 from aicfg.hardware.tables.store import MissingDataError
 from aicfg.model_specs.families import illegal
@@ -72,10 +73,7 @@ class _UnfitError(Exception):
 def _layouts(
     model: ServingModel, role: Role, search: RoleSearch, space: SearchSpace, gpus: int
 ) -> list[Layout]:
-    """Candidates of at most ``gpus`` GPUs, most stages first.
-
-    More stages hold larger batches, and the shorter sweeps of fewer stages begin alike.
-    """
+    """Candidates of at most ``gpus`` GPUs."""
     bounds, system = model.profile.search, model.system
     every = powers_of_two(min(gpus, bounds.most_gpus))
     most_tp = bounds.most_tp_in_rack if system.gpus_per_rack else system.gpus_per_node
@@ -91,7 +89,7 @@ def _layouts(
         moe_tp=space.moe_tp or every,
         moe_ep=space.moe_ep or every,
     )
-    return sorted(candidates(model.architecture, role, degrees), key=lambda each: -each.pp)
+    return list(candidates(model.architecture, role, degrees))
 
 
 def _unfit(model: ServingModel, role: Role, layout: Layout) -> str | None:
@@ -107,17 +105,25 @@ def _curve(model: ServingModel, role: Role, layout: Layout, space: SearchSpace, 
         raise _UnfitError(reason)
     most: int = space.max_batch or getattr(model.profile.search, role).max_batch
     batch, chunk_tokens = _points(model, role, most)
-    if not beyond_memory:
-        memory = model.memory(role, layout, batch, chunk_tokens)
-        if not memory.fits.any():
-            least = int(memory.total.argmin())
-            needed, limit = memory.total[least] / GIB, memory.limit[least] / GIB
-            raise _UnfitError(
-                f"needs at least {needed:.1f} GiB of memory on a GPU, where {limit:.1f} GiB can be used"
-            )
-        batch = batch[memory.fits]
-        chunk_tokens = chunk_tokens[memory.fits]
-    return model.curve(role, layout, batch, chunk_tokens)
+    if beyond_memory:
+        return model.curve(role, layout, batch, chunk_tokens)
+    memory = model.memory(role, layout, batch, chunk_tokens)
+    if not memory.fits.any():
+        raise _UnfitError(_least_needed(memory))
+    priced = batch <= _rounded_up(int(batch[memory.fits].max()))
+    curve = model.curve(role, layout, batch[priced], chunk_tokens[priced])
+    return curve.at(memory.fits[priced])
+
+
+def _least_needed(memory: MemoryUse) -> str:
+    least = int(memory.total.argmin())
+    needed, limit = memory.total[least] / GIB, memory.limit[least] / GIB
+    return f"needs at least {needed:.1f} GiB of memory on a GPU, where {limit:.1f} GiB can be used"
+
+
+def _rounded_up(batch: int) -> int:
+    """To a power of two: layouts that hold about as much share their prices, operation by operation."""
+    return int(1 << (batch - 1).bit_length())
 
 
 def _points(model: ServingModel, role: Role, most: int) -> tuple[IntArray, IntArray]:

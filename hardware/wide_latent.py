@@ -119,7 +119,6 @@ def wide_latent_attention_ms(pricing: Pricing, op: WideLatentAttention, load: St
         return GenerationAttentionTable(tables.grid(family, key), generation_light, above_light=False)
 
     kernel = LatentKernel(
-        ("wide_latent",),
         HEADS // op.tp,
         lambda: pricing.table(("wide_context_mla",), context),
         lambda: pricing.table(("wide_generation_mla",), generation),

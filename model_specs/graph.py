@@ -5,11 +5,10 @@ A model's operations follow from its architecture and its layout; a few also fro
 heed them.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Conventions:
+class Conventions(Struct, frozen=True, cache_hash=True):
     """What a profile counts. The defaults are what a served model really computes and holds."""
 
     experts_in_every_layer: bool = False
@@ -37,8 +36,7 @@ class Conventions:
     """Count the weights of an output embedding that is the input embedding a second time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True, cache_hash=True):
     """Who serves the step, and how its experts are reached."""
 
     backend: str

@@ -1,10 +1,9 @@
 """How one worker spreads a model over its GPUs."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Layout:
+class Layout(Struct, frozen=True, cache_hash=True, order=True):
     """Parallel degrees of one worker.
 
     For a dense model ``dp = cp = moe_tp = moe_ep = 1``; for a mixture of experts

@@ -7,9 +7,10 @@ layers). None of them knows a millisecond: ``aicfg.hardware`` prices them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
+
+from msgspec import Struct
 
 from aicfg.model_specs.split import WHOLE as WHOLE
 from aicfg.model_specs.split import Split as Split
@@ -30,8 +31,7 @@ class Rows(Enum):
     """Only the positions whose next token is wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gemm:
+class Gemm(Struct, frozen=True, cache_hash=True):
     """Dense product of an (m, k) activation with a (k, n) weight; m is the number of ``rows``."""
 
     name: str
@@ -47,8 +47,7 @@ class Gemm:
     """The weight is another operation's too and takes no memory of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attention:
+class Attention(Struct, frozen=True, cache_hash=True):
     """Grouped-query attention of the step's requests against their KV caches, query heads split over tp."""
 
     name: str
@@ -64,8 +63,7 @@ class Attention:
     """Context-parallel ranks that share a prompt (the busiest takes its first and its last chunk)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Elementwise:
+class Elementwise(Struct, frozen=True, cache_hash=True):
     """A memory-bound pass (norm, activation): reads and writes so many 2-byte elements a token."""
 
     name: str
@@ -75,8 +73,7 @@ class Elementwise:
     split: Split = WHOLE
 
 
-@dataclass(frozen=True, slots=True)
-class Embedding:
+class Embedding(Struct, frozen=True, cache_hash=True):
     """Token embedding: one row of ``width`` 2-byte elements a token out of a (vocabulary, width) table."""
 
     name: str
@@ -87,8 +84,7 @@ class Embedding:
     split: Split = WHOLE
 
 
-@dataclass(frozen=True, slots=True)
-class AllReduce:
+class AllReduce(Struct, frozen=True, cache_hash=True):
     """Sum of (tokens, width) activations over ``ranks`` GPUs, by the engine's own kernel."""
 
     name: str
@@ -98,8 +94,7 @@ class AllReduce:
     split: Split = WHOLE
 
 
-@dataclass(frozen=True, slots=True)
-class Collective:
+class Collective(Struct, frozen=True, cache_hash=True):
     """A collective of the communication library over (tokens, width) elements; half of one can be moved."""
 
     name: str
@@ -112,8 +107,7 @@ class Collective:
     """What they are: 2-byte activations, or elements of the KV cache's format."""
 
 
-@dataclass(frozen=True, slots=True)
-class PointToPoint:
+class PointToPoint(Struct, frozen=True, cache_hash=True):
     """Hand-over of (tokens, width) 2-byte activations from one pipeline stage to the next."""
 
     name: str
@@ -124,8 +118,7 @@ class PointToPoint:
     """Of the worker, where known: they say whether the stages share a node."""
 
 
-@dataclass(frozen=True, slots=True)
-class Experts:
+class Experts(Struct, frozen=True, cache_hash=True):
     """The routed experts of one layer, fused: every attention-data-parallel rank's tokens enter one pool."""
 
     name: str
@@ -143,8 +136,7 @@ class Experts:
     count: float = 1
 
 
-@dataclass(frozen=True, slots=True)
-class ExpertExchange:
+class ExpertExchange(Struct, frozen=True, cache_hash=True):
     """Tokens on their way to the experts (``before``) or back, by collectives that the engine chooses."""
 
     name: str
@@ -158,8 +150,7 @@ class ExpertExchange:
     count: float = 1
 
 
-@dataclass(frozen=True, slots=True)
-class AllToAll:
+class AllToAll(Struct, frozen=True, cache_hash=True):
     """One stage of a large expert group's all-to-all: each rank sends its own tokens to their experts."""
 
     name: str
@@ -175,8 +166,7 @@ class AllToAll:
     count: float = 1
 
 
-@dataclass(frozen=True, slots=True)
-class ExpertCompute:
+class ExpertCompute(Struct, frozen=True, cache_hash=True):
     """The routed experts of one layer behind an all-to-all: only those of this rank, one whole FFN each."""
 
     name: str
@@ -196,8 +186,7 @@ class ExpertCompute:
     count: float = 1
 
 
-@dataclass(frozen=True, slots=True)
-class LatentAttention:
+class LatentAttention(Struct, frozen=True, cache_hash=True):
     """Multi-head latent attention's kernel alone, without its projections."""
 
     name: str
@@ -207,8 +196,7 @@ class LatentAttention:
     context: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class LatentModule:
+class LatentModule(Struct, frozen=True, cache_hash=True):
     """Multi-head latent attention measured as one module, its projections included."""
 
     name: str
@@ -220,8 +208,7 @@ class LatentModule:
     count: float = 1
 
 
-@dataclass(frozen=True, slots=True)
-class WideLatentAttention:
+class WideLatentAttention(Struct, frozen=True, cache_hash=True):
     """Latent attention of SGLang's large-expert-parallel stack: projections included, the compression not."""
 
     name: str
@@ -234,8 +221,7 @@ class WideLatentAttention:
     component: Component = "gemm"
 
 
-@dataclass(frozen=True, slots=True)
-class AbsorbedProduct:
+class AbsorbedProduct(Struct, frozen=True, cache_hash=True):
     """Batched product that folds the KV up-projection into queries (``before``) or outputs, in decoding."""
 
     name: str
@@ -245,8 +231,7 @@ class AbsorbedProduct:
     count: float = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap:
+class Overlap(Struct, frozen=True, cache_hash=True):
     """Two streams that run at the same time: the slower counts."""
 
     name: str
@@ -255,8 +240,7 @@ class Overlap:
     count: float = 1
 
 
-@dataclass(frozen=True, slots=True)
-class FirstMeasured:
+class FirstMeasured(Struct, frozen=True, cache_hash=True):
     """One computation stated twice: as a measured whole if there is a table of it, else in its parts.
 
     Its weights are those of ``parts``.

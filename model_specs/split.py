@@ -1,11 +1,11 @@
 """Which share of a step's tokens one rank works on."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Split:
+
+class Split(Struct, frozen=True, cache_hash=True):
     """The share of a step's tokens that one rank works on."""
 
     shards: int = 1
@@ -15,6 +15,8 @@ class Split:
 
     def of(self, tokens: Any) -> Any:
         """The share of ``tokens`` (a number or an array)."""
+        if self.shards == self.context == 1:
+            return tokens
         return -(-(tokens // self.shards) // self.context)
 
 

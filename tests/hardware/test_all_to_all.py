@@ -1,11 +1,11 @@
 """All-to-alls of large expert groups: formats on the wire, measured curves, and what stands in for them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from aicfg.hardware.all_to_all import wire_dtype
 from aicfg.hardware.load import StepLoad

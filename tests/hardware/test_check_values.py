@@ -104,7 +104,7 @@ def aggregated(case: str, quantity: str) -> float:
     layout = Layout(tp, pp, dp, 1, moe_tp, moe_ep)
     batch = np.array([at["b"]])
     curve = model.curve("agg", layout, batch, np.array([at["C"]]))
-    point = model.aggregated(layout).points(batch.astype(float), at["C"])
+    point = model.aggregated(layout).points(batch.astype(float), np.full_like(batch, at["C"]))
     ttft, tpot, tokens = float(curve.ttft_ms[0]), float(curve.tpot_ms[0]), float(curve.tokens_per_s[0])
     later = model.workload.osl - 1
     if quantity.startswith("memory_") and quantity not in ("memory_nccl", "memory_others"):

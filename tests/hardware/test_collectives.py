@@ -1,10 +1,10 @@
 """Collectives inside and beyond the measured groups."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import DataMode

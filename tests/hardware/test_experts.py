@@ -1,11 +1,11 @@
 """Routed experts on measured and unmeasured shapes, degrees, formats and skews."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import DataMode

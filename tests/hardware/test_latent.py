@@ -1,10 +1,10 @@
 """Latent attention: kernels, modules, absorbed products, and SGLang's wide stack."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from aicfg.hardware.latent import busiest_shares
 from aicfg.hardware.load import Decoding, Prompts, StepLoad

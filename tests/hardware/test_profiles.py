@@ -88,7 +88,9 @@ def test_latent_attention_is_charged_for_decoding_in_mixed_steps() -> None:
         short = serving(profile, "deepseek-ai/DeepSeek-V3", isl=1000)
         long = replace(short, workload=Workload(1000, 20_000))
         layout, decoding = Layout(tp=8, moe_ep=8), np.array([64.0])
-        steps = [model.aggregated(layout).mixed_step_ms(1000, decoding)[0] for model in (short, long)]
+        steps = [
+            model.aggregated(layout).mixed_step_ms(np.array([1000]), decoding)[0] for model in (short, long)
+        ]
         return float(steps[1] - steps[0])
 
     assert longer(PEER) == 0.0
@@ -101,7 +103,8 @@ def test_every_wanted_position_has_its_logits() -> None:
         serving(peer_with("operations", mixed_step_lm_head_rows=rows)) for rows in ("one", "wanted")
     )
     few, many = (
-        model.aggregated(Layout()).mixed_step_ms(4000, np.array([200.0]))[0] for model in (one, wanted)
+        model.aggregated(Layout()).mixed_step_ms(np.array([4000]), np.array([200.0]))[0]
+        for model in (one, wanted)
     )
     assert few < many < 1.02 * few
 

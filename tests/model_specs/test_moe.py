@@ -1,6 +1,6 @@
 """Tests of aicfg.model_specs.moe."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.families import operations
