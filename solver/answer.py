@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from aicfg.solver.objectives import STAGES
+
 
 class Ended(Enum):
     """Why the engine stopped."""
@@ -51,7 +53,7 @@ class Outcome:
     ended: Ended
     counts: dict[int, int] | None
     bound: int | None
-    """No plan has more than this many micro-tokens/s, says the engine; None where it has no bound."""
+    """No plan is better than this, says the engine; in the objective's integers, None where it has none."""
 
     @property
     def holds(self) -> Holds:
@@ -80,7 +82,8 @@ class Statistics:
 class Answer:
     """The solver's answer. Without a plan ``points`` and ``workers`` are empty and the figures are None.
 
-    Figures are integers in the points' own units: micro-tokens/s, nanoseconds.
+    Figures are integers in the points' own units: micro-tokens/s, micro-requests/s, nanoseconds, GPUs,
+    micro-currency per hour.
     """
 
     ended: Ended
@@ -92,9 +95,9 @@ class Answer:
     workers: tuple[int, ...] = ()
     """Workers at each of ``points``."""
     value: int | None = None
-    """Output micro-tokens/s, recomputed in integers from the plan alone."""
+    """The objective's figure (by default micro-tokens/s), recomputed in integers from the plan alone."""
     bound: int | None = None
-    """Proven upper bound on ``value`` of any plan."""
+    """Proven bound on ``value`` of any plan: not more, or, where less is better, not less."""
     gpus_used: int | None = None
     ttft_ns: int | None = None
     tpot_ns: int | None = None
@@ -102,13 +105,23 @@ class Answer:
     statistics: Statistics = Statistics()
     checked_by: tuple[str, ...] = ()
     """Other engines that found the same value."""
+    objective: str = "tokens_per_s"
+    tokens: int | None = None
+    """Output micro-tokens/s."""
+    requests: int | None = None
+    """Micro-requests/s that the plan can serve."""
+    cost: int | None = None
+    """Micro-currency per hour of the GPUs used; pools without a price cost nothing."""
 
     def __post_init__(self) -> None:
         has_plan = self.holds in (Holds.FEASIBLE, Holds.OPTIMAL)
         if has_plan != bool(self.points) or has_plan != (self.value is not None):
             raise ValueError(f"an answer that holds {self.holds.name} cannot have plan {self.points}")
-        if self.value is not None and self.bound is not None and self.bound < self.value:
-            raise ValueError(f"bound {self.bound} below value {self.value}")
+        if self.value is None or self.bound is None:
+            return
+        if self.bound < self.value if STAGES[self.objective].maximize else self.bound > self.value:
+            side = "below" if STAGES[self.objective].maximize else "above"
+            raise ValueError(f"bound {self.bound} {side} value {self.value}")
 
     @property
     def status(self) -> str:
@@ -117,7 +130,7 @@ class Answer:
 
     @property
     def gap(self) -> float | None:
-        """(bound - value) / value; 0.0 at a proven optimum, None where either is missing."""
+        """|bound - value| / value; 0.0 at a proven optimum, None where either is missing."""
         if self.value is None or self.bound is None:
             return None
-        return (self.bound - self.value) / self.value
+        return abs(self.bound - self.value) / self.value if self.value else 0.0

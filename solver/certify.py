@@ -8,18 +8,30 @@ from aicfg.solver.answer import Answer, Ended, Holds, Outcome, Statistics
 from aicfg.solver.cheapest import cheapest
 from aicfg.solver.errors import EngineImpreciseError
 from aicfg.solver.evaluate import Evaluation, evaluate
+from aicfg.solver.objectives import LATENCIES, objective_of
 from aicfg.solver.order import canonical_key
 from aicfg.solver.points import Ask, IntArray, Points
+from aicfg.solver.scope import is_scannable
+from aicfg.solver.stages import Clock, settle
+from aicfg.solver.thresholds import lowest
+from aicfg.solver.within import within
 
+Settled = dict[int, dict[int, int]]
+"""The plan that the stages choose, by the value of the first stage."""
 TOLERANCE = 1e-9
 """Relative difference of an engine's value from the exact one that can be rounding; a larger one raises."""
 
 
-def certify(points: Points, ask: Ask, allowed: IntArray, outcome: Outcome) -> Outcome:
+def certify(points: Points, ask: Ask, allowed: IntArray, outcome: Outcome, settled: Settled) -> Outcome:
     """The outcome with its proof checked in integers and its plan put in place of all equally good ones.
 
-    An optimum that floating point cut short by some micro-units is raised to the exact one: the scan finds
-    any plan above the value, and finding none is the proof.
+    With one type a role an optimum that floating point cut short by some micro-units is raised to the exact
+    one: the scan finds any plan above the value, and finding none is the proof.
+
+    Parameters
+    ----------
+    settled
+        Plans by value that an earlier engine's outcome led to: of one value there is one plan.
 
     Raises
     ------
@@ -31,16 +43,27 @@ def certify(points: Points, ask: Ask, allowed: IntArray, outcome: Outcome) -> Ou
     found = _sound(points, ask, outcome, outcome.counts)
     if outcome.ended is not Ended.PROVEN_OPTIMAL:
         return outcome
-    counts, value = outcome.counts, found.value
-    if ask.types_per_role == 1:
-        counts, value = _proven(points.take(allowed), ask, value)
-        counts = {int(allowed[p]): n for p, n in counts.items()}
+    if found.value not in settled:
+        settled[found.value] = _best_plan(points.take(allowed), ask, allowed, outcome.counts, found.value)
+    counts = settled[found.value]
+    value = evaluate(points, ask, counts).value
+    rounding = TOLERANCE * value + 1 if objective_of(ask).per_unit > 1 else 0
     for claimed in (found.value, outcome.bound):
-        if claimed is not None and abs(claimed - value) > TOLERANCE * value + 1:
+        if claimed is not None and abs(claimed - value) > rounding:
             raise EngineImpreciseError(
-                f"{outcome.engine} claims an optimum of {claimed} micro-tokens/s, exact is {value}"
+                f"{outcome.engine} claims an optimum of {claimed}, exact is {value} ({ask.objective})"
             )
     return Outcome(outcome.engine, outcome.version, outcome.ended, counts, value)
+
+
+def _best_plan(of: Points, ask: Ask, allowed: IntArray, counts: dict[int, int], value: int) -> dict[int, int]:
+    """The plan that the stages choose, at positions in all points."""
+    if is_scannable(of, ask):
+        counts = _proven(of, ask, value)
+    else:
+        place = {int(p): i for i, p in enumerate(allowed)}
+        counts = settle(of, ask, {place[p]: n for p, n in counts.items()}, Clock.of(ask))
+    return {int(allowed[p]): n for p, n in counts.items()}
 
 
 def _sound(points: Points, ask: Ask, outcome: Outcome, counts: dict[int, int]) -> Evaluation:
@@ -50,14 +73,31 @@ def _sound(points: Points, ask: Ask, outcome: Outcome, counts: dict[int, int]) -
     return found
 
 
-def _proven(allowed: Points, ask: Ask, value: int) -> tuple[dict[int, int], int]:
-    """The unique best plan and the highest value, from a value that some plan reaches."""
-    while (better := cheapest(allowed, ask, value + 1)) is not None:
-        value = evaluate(allowed, ask, better).value
-    best = cheapest(allowed, ask, value)
+def _proven(allowed: Points, ask: Ask, value: int) -> dict[int, int]:
+    """The unique best plan; for the highest tokens/s from a value that some plan reaches."""
+    if ask.objective != "tokens_per_s":
+        best = scan(allowed, ask)
+    else:
+        while (better := cheapest(allowed, ask, value + 1)) is not None:
+            value = evaluate(allowed, ask, better).value
+        best = cheapest(allowed, ask, value)
     if best is None:
-        raise EngineImpreciseError(f"no plan reaches {value} micro-tokens/s, which one was said to reach")
-    return best, value
+        raise EngineImpreciseError(f"no plan reaches {value} ({ask.objective}), which one was said to reach")
+    return best
+
+
+def scan(allowed: Points, ask: Ask) -> dict[int, int] | None:
+    """The unique best plan of a scannable ask whose objective is not the tokens/s, or None."""
+    best = cheapest(allowed, ask)
+    if best is None or ask.objective not in LATENCIES:
+        return best
+
+    def find(each: Ask) -> dict[int, int] | None:
+        keep = within(allowed, each)
+        plan = cheapest(allowed.take(keep), each)
+        return None if plan is None else {int(keep[p]): n for p, n in plan.items()}
+
+    return lowest(allowed, ask, ask.objective, best, find)[1]
 
 
 def make_answer(
@@ -80,16 +120,25 @@ def make_answer(
         checked_by=checked_by,
     )
     if outcome.counts is None or outcome.holds is Holds.INFEASIBLE:
-        return answer(bound=outcome.bound)
+        return answer(bound=outcome.bound, objective=ask.objective)
     chosen = sorted(outcome.counts, key=lambda p: canonical_key(points, p))
     found = evaluate(points, ask, outcome.counts)
     return answer(
         points=tuple(chosen),
         workers=tuple(outcome.counts[p] for p in chosen),
+        objective=ask.objective,
         value=found.value,
-        bound=None if outcome.bound is None else max(outcome.bound, found.value),
+        bound=None if outcome.bound is None else _valid_bound(ask, outcome.bound, found.value),
+        tokens=found.tokens,
+        requests=found.requests,
+        cost=found.cost,
         gpus_used=sum(found.gpus),
         ttft_ns=found.ttft_ns,
         tpot_ns=found.tpot_ns,
         request_latency_ns=found.request_latency_ns,
     )
+
+
+def _valid_bound(ask: Ask, bound: int, value: int) -> int:
+    """A bound that rounding left on the wrong side of a plan is the plan's value."""
+    return max(bound, value) if objective_of(ask).maximize else min(bound, value)

@@ -50,7 +50,7 @@ def engines_named(name: str) -> tuple[Engine, ...]:
     return (ENGINES[name],)
 
 
-def check_agreement(outcomes: list[Outcome]) -> tuple[str, ...]:
+def check_agreement(outcomes: list[Outcome], maximize: bool = True) -> tuple[str, ...]:
     """Names of the engines that proved what the first one proved.
 
     Raises
@@ -61,12 +61,12 @@ def check_agreement(outcomes: list[Outcome]) -> tuple[str, ...]:
     first, *others = outcomes
     for other in others:
         for proved, claims in ((first, other), (other, first)):
-            if _contradicts(proved, claims):
+            if _contradicts(proved, claims, maximize):
                 raise EnginesDisagree(f"{_says(first)}, but {_says(other)}")
     return tuple(each.engine for each in others if each.holds is first.holds)
 
 
-def _contradicts(proved: Outcome, claims: Outcome) -> bool:
+def _contradicts(proved: Outcome, claims: Outcome, maximize: bool) -> bool:
     """Whether ``claims`` cannot be true beside the proof of ``proved`` (an optimum's bound is its value)."""
     if proved.holds is Holds.INFEASIBLE:
         return claims.counts is not None
@@ -74,7 +74,9 @@ def _contradicts(proved: Outcome, claims: Outcome) -> bool:
         return False
     if claims.holds is Holds.OPTIMAL:
         return (claims.bound, claims.counts) != (proved.bound, proved.counts)
-    return claims.bound is not None and proved.bound is not None and claims.bound < proved.bound
+    if claims.bound is None or proved.bound is None:
+        return False
+    return claims.bound < proved.bound if maximize else claims.bound > proved.bound
 
 
 def _says(outcome: Outcome) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from aicfg.solver.answer import Answer
 from aicfg.solver.errors import NodePackingError
-from aicfg.solver.frame import pool_names
+from aicfg.solver.names import pool_names
 from aicfg.solver.order import rates
 from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.prune import size_class

@@ -1,11 +1,13 @@
 """The program on HiGHS, straight from its arrays, to a gap of exactly 0."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from aicfg.solver.answer import Ended, Outcome
 from aicfg.solver.program import Program
+from aicfg.solver.rows import FloatArray
 
 ENDED = {
     "kNotset": Ended.ERROR,
@@ -43,11 +45,16 @@ OPTIONS = {
 """A gap of 0 (the default is 1e-4), and tolerances a thousandth of a micro-unit."""
 
 
+LARGEST_ACTIVITY = 2.0**16
+"""Rows of rates beyond this are scaled down: at 65536 a double still tells 1e-11 apart, a hundredth of the
+tolerance. Scales are powers of two, so no coefficient is rounded."""
+
+
 def solve_highs(program: Program, time_limit_s: float | None) -> Outcome:
     """Solve ``program``; counts are by position among its points.
 
-    ``bound`` is HiGHS's dual bound in micro-tokens/s, rounded to the nearest integer (its error is far below
-    one half); the caller holds it against the exact value.
+    ``bound`` is HiGHS's dual bound in the integers of the objective, rounded to the nearest (its error is far
+    below one half for rates up to 1e6/s); the caller holds it against the exact value.
     """
     import highspy
 
@@ -56,7 +63,8 @@ def solve_highs(program: Program, time_limit_s: float | None) -> Outcome:
         engine.setOptionValue(name, value)
     if time_limit_s is not None:
         engine.setOptionValue("time_limit", float(time_limit_s))
-    engine.passModel(_model(highspy, program))
+    scales = _scales(program)
+    engine.passModel(_model(highspy, program, scales))
     if engine.run() == highspy.HighsStatus.kError:
         # Someone ran HiGHS in this process with more threads; their number is fixed, only 0 accepts it.
         engine.setOptionValue("threads", 0)
@@ -67,34 +75,71 @@ def solve_highs(program: Program, time_limit_s: float | None) -> Outcome:
     if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
         values = np.rint(np.array(engine.getSolution().col_value[: program.points])).astype(np.int64)
         counts = {int(p): int(values[p]) for p in np.flatnonzero(values)}
-    return Outcome("highs", engine.version(), ended, counts, micro_bound(info.mip_dual_bound, ended))
+    bound = integer_bound(info.mip_dual_bound / scales.goal, program.objective.per_unit, ended)
+    return Outcome("highs", engine.version(), ended, counts, bound)
 
 
-def micro_bound(tokens_per_s: float, ended: Ended) -> int | None:
-    """An engine's dual bound in micro-tokens/s; None where it has none."""
-    if (
-        ended in (Ended.PROVEN_INFEASIBLE, Ended.ERROR)
-        or not np.isfinite(tokens_per_s)
-        or abs(tokens_per_s) >= 1e12
-    ):
+def integer_bound(bound: float, per_unit: int, ended: Ended) -> int | None:
+    """An engine's dual bound in the integers of the objective; None where it has none."""
+    if ended in (Ended.PROVEN_INFEASIBLE, Ended.ERROR) or not np.isfinite(bound) or abs(bound) >= 1e12:
         return None
-    return round(tokens_per_s * 1e6)
+    return round(bound * per_unit)
 
 
-def _model(highspy: Any, program: Program) -> Any:
-    """The program as a HighsLp, by rows."""
+@dataclass(frozen=True)
+class _Scales:
+    """Powers of two by which rows, columns and the goal are multiplied."""
+
+    row: FloatArray
+    column: FloatArray
+    goal: float
+
+
+def _scales(program: Program) -> _Scales:
+    """1 where no row of rates is large: then the model is the program, unit for unit."""
+    columns = program.columns
+    starts, index, value = program.matrix
+    row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    whole = columns.integer[index]
+    activity = np.zeros(len(starts) - 1)
+    np.add.at(activity, row[whole], np.abs(value[whole]) * columns.upper[index[whole]])
+    for bound in program.row_bounds:
+        activity = np.maximum(activity, np.where(np.isfinite(bound), np.abs(bound), 0.0))
+    free = np.zeros(len(activity), bool)
+    free[row[~whole]] = True
+    by_row = np.where(free, _down(activity), 1.0)
+    largest = np.zeros(len(columns.names))
+    np.maximum.at(largest, index[~whole], np.abs(value * by_row[row])[~whole])
+    by_column = np.ones(len(largest))
+    shrunk = ~columns.integer & (largest > 0) & (largest < 0.5)
+    by_column[shrunk] = 2.0 ** -np.floor(np.log2(largest[shrunk]))
+    highest = float(np.abs(columns.cost * by_column).max(initial=0.0))
+    goal = 1.0 if highest <= LARGEST_ACTIVITY else 2.0 ** -np.floor(np.log2(highest))
+    return _Scales(by_row, by_column, goal)
+
+
+def _down(activity: FloatArray) -> FloatArray:
+    """The power of two that brings each above the largest below it."""
+    return 2.0 ** -np.ceil(np.log2(np.maximum(activity / LARGEST_ACTIVITY, 1.0)))
+
+
+def _model(highspy: Any, program: Program, scales: _Scales) -> Any:
+    """The scaled program as a HighsLp, by rows."""
     columns = program.columns
     starts, index, value = program.matrix
     lower, upper = program.row_bounds
+    row = np.repeat(np.arange(len(lower)), np.diff(starts))
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = len(columns.names), len(lower)
-    lp.sense_ = highspy.ObjSense.kMaximize
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = columns.cost, columns.lower, columns.upper
-    lp.row_lower_, lp.row_upper_ = lower, upper
+    lp.sense_ = highspy.ObjSense.kMaximize if program.objective.maximize else highspy.ObjSense.kMinimize
+    lp.col_cost_ = columns.cost * scales.column * scales.goal
+    lp.col_lower_, lp.col_upper_ = columns.lower / scales.column, columns.upper / scales.column
+    lp.row_lower_, lp.row_upper_ = lower * scales.row, upper * scales.row
     lp.integrality_ = [
         highspy.HighsVarType.kInteger if each else highspy.HighsVarType.kContinuous
         for each in columns.integer
     ]
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = starts, index, value
+    lp.a_matrix_.start_, lp.a_matrix_.index_ = starts, index
+    lp.a_matrix_.value_ = value * scales.row[row] * scales.column[index]
     return lp

@@ -4,7 +4,7 @@ import numpy as np
 
 from aicfg.solver.points import DEGREES, IntArray, Points
 
-SERVING_ROLES = {"agg": (0,), "disagg": (1, 2)}
+SERVING_ROLES = {"agg": (0,), "disagg": (1, 2), "mixed": (0, 1, 2)}
 """Roles of a mode, in the order in which plans list them."""
 
 

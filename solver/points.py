@@ -5,6 +5,7 @@ micro-tokens per second, nanoseconds), rounded once by whoever makes the points:
 same problem and can be compared to the last digit.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Literal
@@ -75,9 +76,26 @@ class Pool:
     name: str
     gpus: int
     gpus_per_node: int
+    """GPUs within which a worker lies: of a node, or of the larger domain that the fast links join."""
+    micro_price_per_gpu_hour: int | None = None
+    """Millionths of a currency unit; None where nobody asks for the cost."""
 
 
-Mode = Literal["agg", "disagg"]
+Mode = Literal["agg", "disagg", "mixed"]
+Quantity = Literal["tokens_per_s", "requests_per_s", "gpus", "cost", "types"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """At least, or at most, ``value`` of a plan's ``quantity``: what an earlier stage of the objective
+    reached.
+
+    Native units: micro-tokens/s, micro-requests/s, GPUs, micro-currency per hour, worker types.
+    """
+
+    quantity: Quantity
+    at_least: bool
+    value: int
 
 
 @dataclass(frozen=True)
@@ -91,12 +109,25 @@ class Ask:
 
     pools: tuple[Pool, ...]
     mode: Mode
+    """``mixed``: aggregated workers beside prefill and decode workers."""
     tokens_per_request: int
     latency_tokens: int
     ttft_ns: int | None = None
     tpot_ns: int | None = None
     request_latency_ns: int | None = None
-    types_per_role: int = 1
+    types_per_role: int | None = 1
+    """None: any number."""
     time_limit_s: float | None = None
     names: tuple[str, ...] = field(default=())
     """Display name of each worker type, for rows and exported files (LP-safe)."""
+    objective: str = "tokens_per_s"
+    """A name of ``objectives.OBJECTIVES``."""
+    load: int | None = None
+    """Micro-requests/s that the plan must serve."""
+    constraints: tuple[str, ...] = ()
+    """The user's own, in the grammar of ``constraints``; the n-th is called ``user(n)``, from 1."""
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Texts that constraints may compare, one for each worker type: ``quant.kvcache``, ``backend``, ..."""
+    reached: tuple[Bound, ...] = ()
+    excluded: tuple[frozenset[int], ...] = ()
+    """Sets of worker types that a plan must not consist of."""

@@ -31,20 +31,37 @@ points stay at hand; the tie-breaks look at all of them.
 import numpy as np
 from numpy.typing import NDArray
 
+from aicfg.solver.criteria import Criteria, criteria, undominated
 from aicfg.solver.order import canonical_order, rates
+from aicfg.solver.packing import copies
 from aicfg.solver.points import Ask, IntArray, Points, Role
+from aicfg.solver.scope import is_scannable
 from aicfg.solver.within import is_coupled, latency, tpot_cap
 
 
 def prune(points: Points, ask: Ask) -> IntArray:
     """Positions of the points that the program needs, in canonical order. ``points`` are within bounds."""
     kept = np.arange(len(points)) if ask.mode == "agg" else with_partner(points)
-    if is_coupled(ask):
-        kept = kept[best_under_caps(points.take(kept), ask)]
+    of = points.take(kept)
+    weighed = criteria(of, ask)
+    if not weighed.is_simple:
+        kept = kept[undominated(size_class(of, weighed.by_type), weighed)]
+    elif is_coupled(ask):
+        agg = np.flatnonzero(of.role == Role.AGG)
+        paired = np.flatnonzero(of.role != Role.AGG)
+        kept = kept[
+            np.concatenate(
+                (
+                    agg[fastest_of_size(of.take(agg), weighed.amounts[0][agg])],
+                    paired[best_under_caps(of.take(paired), ask)],
+                )
+            )
+        ]
     else:
-        kept = kept[fastest_of_size(points.take(kept))]
-    kept = kept[not_outdone_by_copies(points.take(kept), weigh_latency=is_coupled(ask))]
-    if is_coupled(ask) and ask.types_per_role == 1:
+        kept = kept[fastest_of_size(of, weighed.amounts[0])]
+    of = points.take(kept)
+    kept = kept[not_outdone_by_copies(of, criteria(of, ask), ask)]
+    if is_coupled(ask) and ask.objective == "tokens_per_s" and is_scannable(points, ask):
         kept = kept[hopeful(points.take(kept), ask)]
     return kept[canonical_order(points.take(kept))]
 
@@ -53,20 +70,22 @@ def with_partner(points: Points) -> IntArray:
     """Positions of the points whose transfer group has both roles (lemma: partner)."""
     prefill = np.unique(points.group[points.role == Role.PREFILL])
     decode = np.unique(points.group[points.role == Role.DECODE])
-    return np.flatnonzero(np.isin(points.group, np.intersect1d(prefill, decode)))
+    both = np.isin(points.group, np.intersect1d(prefill, decode))
+    return np.flatnonzero(both | (points.role == Role.AGG))
 
 
-def size_class(points: Points) -> IntArray:
-    """A number for each distinct (pool, role, group, gpus of a worker)."""
+def size_class(points: Points, by_type: bool = False) -> IntArray:
+    """A number for each distinct (pool, role, group, gpus of a worker), or of each type."""
     key = np.zeros(len(points), np.int64)
-    for values in (points.pool, points.role, points.group + 1, points.gpus):
+    names = (points.worker_type,) if by_type else (points.pool, points.role, points.group + 1, points.gpus)
+    for values in names:
         key = key * (int(values.max(initial=0)) + 1) + values
     return np.unique(key, return_inverse=True)[1].astype(np.int64)
 
 
-def fastest_of_size(points: Points) -> IntArray:
+def fastest_of_size(points: Points, rate: IntArray) -> IntArray:
     """One point of the highest rate a size class, the first in canonical order (lemma: same size)."""
-    cls, rate = size_class(points), rates(points)
+    cls = size_class(points)
     highest = np.zeros(int(cls.max(initial=-1)) + 1, np.int64)
     np.maximum.at(highest, cls, rate)
     best = np.flatnonzero(rate == highest[cls])
@@ -74,16 +93,18 @@ def fastest_of_size(points: Points) -> IntArray:
     return best[np.unique(cls[best], return_index=True)[1]]
 
 
-def not_outdone_by_copies(points: Points, weigh_latency: bool) -> NDArray[np.bool_]:
+def not_outdone_by_copies(points: Points, weighed: Criteria, ask: Ask) -> NDArray[np.bool_]:
     """Mask of the points that no number of copies of a smaller worker replaces (lemma: k copies)."""
     keep = np.ones(len(points), bool)
-    rate, slow = rates(points), latency(points)
+    if weighed.by_type:
+        return keep
     same = np.stack((points.pool, points.role, points.group))
     for p in range(len(points)):
-        others = (same == same[:, [p]]).all(axis=0) & (points.gpus < points.gpus[p])
-        outdone = others & ((points.gpus[p] // points.gpus) * rate >= rate[p])
-        if weigh_latency:
-            outdone &= slow <= slow[p]
+        others = np.flatnonzero((same == same[:, [p]]).all(axis=0) & (points.gpus < points.gpus[p]))
+        node = ask.pools[points.pool[p]].gpus_per_node
+        k = copies(int(points.gpus[p]), points.gpus[others], node)
+        outdone = (weighed.levels[:, others] <= weighed.levels[:, [p]]).all(axis=0)
+        outdone &= (k * weighed.amounts[:, others] >= weighed.amounts[:, [p]]).all(axis=0) & (k > 0)
         keep[p] = not outdone.any()
     return keep
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from aicfg.solver.answer import Ended, Outcome
 from aicfg.solver.errors import UnsupportedAskError
-from aicfg.solver.highs import OPTIONS, micro_bound
+from aicfg.solver.highs import OPTIONS, integer_bound
 from aicfg.solver.points import Ask, Points
 from aicfg.solver.program import Program, state
-from aicfg.solver.prune import prune
+from aicfg.solver.reduce import needed
 from aicfg.solver.rows import FAMILIES
 from aicfg.solver.within import within
 
@@ -50,7 +50,9 @@ def pyomo_model(program: Program) -> Any:
             constraint[index] = (low, left, high)
     cost = program.columns.cost
     goal = sum(float(cost[i]) * columns[i] for i in np.flatnonzero(cost))
-    model.tokens_per_s = pyo.Objective(expr=goal, sense=pyo.maximize, doc="Output tokens/s.")
+    sense = pyo.maximize if program.objective.maximize else pyo.minimize
+    objective = pyo.Objective(expr=goal, sense=sense, doc=program.objective.sentence)
+    model.add_component(program.objective.name, objective)
     return model
 
 
@@ -89,9 +91,9 @@ def solve_pyomo(program: Program, time_limit_s: float | None) -> Outcome:
         values = [round(each.value) for each in _columns(model, program)[: program.points]]
         counts = {p: count for p, count in enumerate(values) if count}
     bound = results.best_objective_bound
-    return Outcome(
-        "pyomo", pyomo.__version__, ended, counts, None if bound is None else micro_bound(bound, ended)
-    )
+    if bound is not None:
+        bound = integer_bound(bound, program.objective.per_unit, ended)
+    return Outcome("pyomo", pyomo.__version__, ended, counts, bound)
 
 
 def _columns(model: Any, program: Program) -> list[Any]:
@@ -115,7 +117,7 @@ def export(points: Points, ask: Ask, path: Path) -> None:
     if path.suffix not in (".lp", ".mps"):
         raise UnsupportedAskError(f"export: {path.name!r} ends in neither .lp nor .mps")
     allowed = points.take(within(points, ask))
-    program = state(allowed.take(prune(allowed, ask)), ask)
+    program = state(allowed.take(needed(allowed, ask)), ask)
     if not program.points:
         raise UnsupportedAskError("export: no point is within the bounds, so there is no program to write")
     model = pyomo_model(program)

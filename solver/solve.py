@@ -5,22 +5,22 @@ from time import perf_counter
 import numpy as np
 
 from aicfg.solver.answer import Answer, Statistics
-from aicfg.solver.certify import certify, make_answer
+from aicfg.solver.certify import Settled, certify, make_answer
 from aicfg.solver.check import check_input
 from aicfg.solver.engines import check_agreement, engines_named
-from aicfg.solver.packing import check_node_packing
+from aicfg.solver.objectives import objective_of
 from aicfg.solver.points import Ask, IntArray, Points
 from aicfg.solver.program import Program, state
-from aicfg.solver.prune import prune
+from aicfg.solver.reduce import needed
 from aicfg.solver.within import of_mode, within
 
 
 def solve(points: Points, ask: Ask, engine: str = "highs") -> Answer:
     """The proven best plan, or the proof that none exists.
 
-    Objective, lexicographic: highest tokens/s; fewest GPUs; lowest TTFT, then TPOT; fewest worker types;
-    canonical order (``order.canonical_keys``). With more than one type a role the
-    tokens/s are the proven highest, but plans of equal tokens/s are not told apart.
+    Objective, lexicographic: what ``ask.objective`` names (highest tokens/s); fewest GPUs; lowest TTFT, then
+    TPOT; fewest worker types; canonical order (``order.canonical_keys``). With one type a role the proof is
+    in exact integers; with more it is the engine's, to ``stages.PRECISION``.
 
     Parameters
     ----------
@@ -29,18 +29,18 @@ def solve(points: Points, ask: Ask, engine: str = "highs") -> Answer:
 
     Raises
     ------
-    NodePackingError, EnginesDisagree, EngineImpreciseError, InputError
+    NodePackingError, EnginesDisagree, EngineImpreciseError, InputError, UnsupportedAskError
         See there; each says in one line what is wrong.
     """
     started = perf_counter()
     check_input(points, ask)
     engines = engines_named(engine)
     allowed = within(points, ask)
-    check_node_packing(points.take(allowed), ask)
-    kept = allowed[prune(points.take(allowed), ask)]
+    kept = allowed[needed(points.take(allowed), ask)]
     program = state(points.take(kept), ask)
-    outcomes = [certify(points, ask, allowed, run(points, ask, program, kept)) for run in engines]
-    checked_by = check_agreement(outcomes)
+    settled: Settled = {}
+    outcomes = [certify(points, ask, allowed, run(points, ask, program, kept), settled) for run in engines]
+    checked_by = check_agreement(outcomes, objective_of(ask).maximize)
     statistics = _statistics(points, ask, allowed, program)
     return make_answer(points, ask, outcomes[0], statistics, started, checked_by)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from aicfg.solver.order import SERVING_ROLES, rates
 from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.rows import POINT_FILTERS, point_filter
+from aicfg.solver.user import Filter, rules
 
 BoolArray = NDArray[np.bool_]
 
@@ -30,7 +31,7 @@ def agg_request_latency(points: Points, ask: Ask) -> BoolArray:
     """An agg worker's request ends no later than the bound; prefill and decode meet it together, in rows."""
     if ask.request_latency_ns is None:
         return np.ones(len(points), bool)
-    return points.tpot_ns <= tpot_cap(points.ttft_ns, ask)
+    return (points.role != Role.AGG) | (points.tpot_ns <= tpot_cap(points.ttft_ns, ask))
 
 
 @point_filter(r"m_p \le M_p", "points", "bytes per GPU")
@@ -44,6 +45,16 @@ def one_worker_fits(points: Points, ask: Ask) -> BoolArray:
     """One worker fits its pool, and serves at a measurable rate (at least one micro-unit)."""
     budget = np.array([pool.gpus for pool in ask.pools], np.int64)
     return (points.gpus <= budget[points.pool]) & (rates(points) > 0)
+
+
+@point_filter(r"\text{what the constraint says of } p", "points of the role it names", "its unit")
+def user_filter(points: Points, ask: Ask) -> BoolArray:
+    """The user's constraints on one role's attributes hold at every point in use."""
+    keep = np.ones(len(points), bool)
+    for rule in rules(points, ask):
+        if isinstance(rule, Filter):
+            keep &= rule.keep
+    return keep
 
 
 def tpot_cap(ttft_ns: IntArray, ask: Ask) -> IntArray:
@@ -68,14 +79,13 @@ def within(points: Points, ask: Ask) -> IntArray:
     """Positions of the points of the mode that every point filter keeps."""
     keep = np.isin(points.role, SERVING_ROLES[ask.mode])
     for each in POINT_FILTERS.values():
-        if each.name != "agg_request_latency" or ask.mode == "agg":
-            keep &= each.function(points, ask)
+        keep &= each.function(points, ask)
     return np.flatnonzero(keep)
 
 
 def is_coupled(ask: Ask) -> bool:
     """Whether the TTFT of the prefill and the TPOT of the decode point bound each other."""
-    return ask.mode == "disagg" and ask.request_latency_ns is not None
+    return ask.mode != "agg" and (ask.request_latency_ns is not None or ask.objective == "request_latency")
 
 
 def latency(points: Points) -> IntArray:

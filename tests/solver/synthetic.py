@@ -1,6 +1,6 @@
 """Synthetic operating points: realistic curves for timing, small random instances for agreement."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -126,3 +126,88 @@ def small(
         types_per_role=types,
     )
     return points, ask
+
+
+CONSTRAINTS = (
+    "decode.tp >= prefill.tp",
+    "decode.batch <= 2 * prefill.batch",
+    "decode.tp == prefill.tp",
+    "prefill.workers <= 2 * decode.workers",
+    "prefill.workers + agg.workers >= 2",
+    "agg.batch <= 2",
+    "agg.tp in [1, 2]",
+    "decode.tp != 2",
+    "gpus <= 5",
+    "gpus >= 3",
+    "pool0.gpus <= 3",
+    "cost <= 9",
+    "tokens_per_s >= 60",
+    "tokens_per_s >= 8 * gpus",
+    "types <= 2",
+    "types >= 3",
+    "decode.quant.kvcache == fp8",
+    "prefill.quant.kvcache == decode.quant.kvcache",
+    "agg.tp >= decode.tp",
+    "prefill.pool == 'pool0'",
+    "2 * decode.workers == workers",
+    "decode.gpus <= prefill.gpus + 2",
+    "requests_per_s >= 6.5",
+    "decode.tp * decode.dp <= 4",
+)  # fmt: skip
+
+
+def fleet(seed: int) -> tuple[Points, Ask]:
+    """A random small instance over all families: modes, pools, nodes, types, objectives, constraints."""
+    random = np.random.default_rng(seed)
+    mode = ("agg", "disagg", "mixed")[seed % 3]
+    types = (1, 2, None)[seed // 3 % 3]
+    pools = 1 + seed // 9 % 2
+    rows, labels = [], []
+    for role in {"agg": (0,), "disagg": (1, 2), "mixed": (0, 1, 2)}[mode]:
+        for _ in range(int(random.integers(1, 3 if mode == "mixed" else 4))):
+            gpus = int(random.choice([1, 2, 3, 4]))
+            labels.append(str(random.choice(["fp8", "bf16"])))
+            shared = {
+                "role": role, "worker_type": len(labels) - 1, "gpus": gpus, "tp": gpus, "dp": len(labels),
+                "pool": int(random.integers(0, pools)), "group": int(random.integers(0, 2)),
+                "quant": int(labels[-1] == "fp8"), "memory_limit_bytes": 9,
+            }  # fmt: skip
+            rows += [
+                shared | _point(random, role, gpus, batch) for batch in range(1, int(random.integers(2, 4)))
+            ]
+    objective = str(random.choice(["tokens_per_s", "gpus", "cost", "ttft", "tpot", "request_latency"]))
+    count = int(random.choice([0, 1, 1, 2]))
+    ask = Ask(
+        pools=tuple(
+            Pool(f"pool{j}", int(random.integers(4, 10)), int(random.choice([2, 4, 5, 8])),
+                 int(random.choice([500_000, 1_300_000, 2_000_000])))
+            for j in range(pools)
+        ),
+        mode=mode,
+        tokens_per_request=10,
+        latency_tokens=9,
+        ttft_ns=None if random.integers(0, 3) else int(random.integers(4, 9)) * 10_000_000,
+        tpot_ns=None if random.integers(0, 3) else int(random.integers(4, 9)) * 1_000_000,
+        request_latency_ns=None if random.integers(0, 2) else int(random.integers(7, 15)) * 10_000_000,
+        types_per_role=types,
+        objective=objective,
+        load=int(random.integers(2, 14)) * 1_000_000 if random.integers(0, 3) else None,
+        constraints=tuple(str(each) for each in random.choice(CONSTRAINTS, count, replace=False)),
+        labels={"quant.kvcache": tuple(labels)},
+    )  # fmt: skip
+    if {"fp8", "bf16"} - set(labels):
+        ask = replace(ask, constraints=tuple(c for c in ask.constraints if "== fp8" not in c))
+    return make_points(rows), ask
+
+
+def _point(random: np.random.Generator, role: int, gpus: int, batch: int) -> dict[str, int]:
+    rate = int(random.choice([2, 3, 5, 5])) * gpus + int(random.integers(0, 2))
+    return {
+        "batch": batch,
+        "chunk_tokens": 0 if role else 512,
+        "request_rate": rate * 1_000_000 // int(random.choice([1, 3])),
+        "token_rate": rate * 9_000_000 + batch,
+        "ttft_ns": 0 if role == 2 else int(random.integers(1, 6)) * 15_000_000,
+        "tpot_ns": 0 if role == 1 else int(random.integers(1, 9)) * 1_000_000,
+        "memory_bytes": 10 if random.integers(0, 12) == 0 else 9,
+    }

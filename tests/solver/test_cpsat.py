@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from instances import DISAGG, PAIR
+from instances import AGG, DISAGG, PAIR, agg
 from ortools.sat import cp_model_pb2
-from synthetic import join, realistic, small
+from synthetic import fleet, join, make_points, realistic, small
 
 from aicfg.solver.answer import Ended, Holds
 from aicfg.solver.cpsat import ENDED, solve_cpsat
@@ -43,7 +43,22 @@ def test_time_limit_is_told_honestly():
             assert outcome.bound is not None and outcome.bound >= best
 
 
-def test_several_types_are_refused():
-    """What the direct formulation does not state is an error, not another problem's answer."""
-    with pytest.raises(UnsupportedAskError, match="types_per_role"):
-        solve_cpsat(PAIR, replace(DISAGG, types_per_role=2))
+@pytest.mark.parametrize("seed", range(120))
+def test_whole_domains_of_fleets(seed):
+    """Unshrunk, the direct formulation has the value of the program over all modes, objectives and types."""
+    points, ask = fleet(seed)
+    answer, whole = solve(points, ask), solve_cpsat(points, ask, shrink=False)
+    assert whole.ended is answer.ended
+    assert whole.bound == answer.bound
+
+
+def test_what_it_does_not_search_is_refused():
+    """Too many types, too many nodes to fill, sets to exclude: an error, not another problem's answer."""
+    points = make_points([agg(w, 1, 1, 10) for w in range(9)])
+    with pytest.raises(UnsupportedAskError, match="any number of types a role, of 9, are too many"):
+        solve_cpsat(points, replace(AGG, types_per_role=None))
+    three = make_points([agg(0, 3, 1, 10)])
+    with pytest.raises(UnsupportedAskError, match="20 nodes and workers of 3 GPUs"):
+        solve_cpsat(three, replace(AGG, pools=(Pool("a", 160, 8),)))
+    with pytest.raises(UnsupportedAskError, match="on highs only"):
+        solve_cpsat(PAIR, replace(DISAGG, excluded=(frozenset({0}),)))

@@ -9,7 +9,7 @@ from instances import DISAGG, MS, PAIR, prefill
 from synthetic import make_points, small
 
 from aicfg.solver.explain import MEMORY, Explanation, Relaxation, explain, relaxed
-from aicfg.solver.frame import pool_names
+from aicfg.solver.names import pool_names
 from aicfg.solver.points import Ask, Points, Pool
 
 FREE = 10**15

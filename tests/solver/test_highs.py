@@ -10,7 +10,7 @@ from instances import DISAGG, PAIR
 from synthetic import join, realistic
 
 from aicfg.solver.answer import Ended, Holds
-from aicfg.solver.highs import ENDED, micro_bound, solve_highs
+from aicfg.solver.highs import ENDED, integer_bound, solve_highs
 from aicfg.solver.points import Ask, Pool, Role
 from aicfg.solver.program import state
 
@@ -40,9 +40,10 @@ def test_no_points_is_infeasible():
 
 def test_an_infinite_bound_is_none():
     """A bound that the engine does not have is not a number."""
-    assert micro_bound(float("inf"), Ended.TIME_LIMIT) is None
-    assert micro_bound(12.5, Ended.TIME_LIMIT) == 12_500_000
-    assert micro_bound(0.0, Ended.PROVEN_INFEASIBLE) is None
+    assert integer_bound(float("inf"), 10**6, Ended.TIME_LIMIT) is None
+    assert integer_bound(12.5, 10**6, Ended.TIME_LIMIT) == 12_500_000
+    assert integer_bound(3.0, 1, Ended.TIME_LIMIT) == 3
+    assert integer_bound(0.0, 1, Ended.PROVEN_INFEASIBLE) is None
 
 
 def test_the_bound_of_an_optimum_is_its_value():

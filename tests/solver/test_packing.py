@@ -1,31 +1,30 @@
-"""node_packing: the lemma, against a search over placements."""
+"""node_packing: the lemmas, against a search over placements."""
 
+from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import pytest
+from instances import MICRO, agg
+from oracle import packs as placed
 from synthetic import make_points
 
 from aicfg.solver.errors import NodePackingError
-from aicfg.solver.packing import check_node_packing, divide_in_a_chain
+from aicfg.solver.packing import Nodes, copies, divide_in_a_chain, packs
 from aicfg.solver.points import Ask, Pool
+from aicfg.solver.solve import solve
 
 
-def packs(sizes: list[int], gpus: int, node: int) -> bool:
-    """Whether workers of ``sizes`` have places: whole nodes for large ones, else within one node."""
-    nodes = [node] * (gpus // node) + ([gpus % node] if gpus % node else [])
+def some(sizes: tuple[int, ...], gpus: int):
+    """Every multiset of ``sizes`` within ``gpus``, as counts by size."""
+    for counts in product(*(range(gpus // size + 1) for size in sizes)):
+        if sum(s * n for s, n in zip(sizes, counts, strict=True)) <= gpus:
+            yield dict(zip(sizes, counts, strict=True))
 
-    def place(left: list[int], free: tuple[int, ...]) -> bool:
-        if not left:
-            return True
-        size, *rest = left
-        if size > node:
-            whole = [i for i, each in enumerate(free) if each == node][: -(-size // node)]
-            taken = tuple(0 if i in whole else each for i, each in enumerate(free))
-            return len(whole) == -(-size // node) and place(rest, taken)
-        tried = {each: i for i, each in enumerate(free) if each >= size}
-        return any(place(rest, (*free[:i], each - size, *free[i + 1 :])) for each, i in tried.items())
 
-    return place(sorted(sizes, reverse=True), tuple(nodes))
+def listed(workers: dict[int, int]) -> tuple[int, ...]:
+    """Sizes one by one, largest first."""
+    return tuple(sorted((size for size, n in workers.items() for _ in range(n)), reverse=True))
 
 
 CHAINS = [
@@ -35,30 +34,77 @@ CHAINS = [
 ]
 
 
+AGG_300 = Ask((Pool("a", 300, 72),), "agg", 9, 9)
+OTHERS = [
+    ((1, 3), 16, 8), ((3,), 20, 8), ((1, 2, 4, 8), 20, 6), ((2, 4, 12), 27, 8), ((3, 12), 29, 8),
+    ((2, 3), 20, 8), ((2, 3, 4), 16, 8), ((3, 4, 6), 21, 9), ((4, 6), 20, 8), ((2, 3, 12), 26, 8),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(("sizes", "gpus", "node"), CHAINS)
 def test_a_chain_packs_whatever_the_budget_allows(sizes, gpus, node):
-    """Every set of workers within the budget has places, with a remainder node and without."""
+    """Every set of workers within the budget has places, with a remainder node and without (lemma: chain)."""
     assert divide_in_a_chain([*sizes, node])
-    for counts in product(*(range(gpus // size + 1) for size in sizes)):
-        workers = [size for size, count in zip(sizes, counts, strict=True) for _ in range(count)]
-        if sum(workers) <= gpus:
-            assert packs(workers, gpus, node), workers
+    assert Nodes(Pool("a", gpus, node), sizes).is_free
+    for workers in some(sizes, gpus):
+        assert placed(listed(workers), gpus, node), workers
+        assert packs(Pool("a", gpus, node), workers)
 
 
-def test_five_workers_of_three_do_not_fit_two_nodes():
-    """The case the lemma excludes: 15 of 16 GPUs, and no places."""
-    assert packs([3] * 4, 16, 8) and not packs([3] * 5, 16, 8)
+@pytest.mark.parametrize(("sizes", "gpus", "node"), OTHERS)
+def test_what_packs_is_what_has_places(sizes, gpus, node):
+    """By slots or by patterns, the answer is that of the search; some sets within budget have no places."""
+    pool, without = Pool("a", gpus, node), 0
+    for workers in some(sizes, gpus):
+        has = placed(listed(workers), gpus, node)
+        assert packs(pool, workers) == has, workers
+        without += not has
+    assert without
 
 
-def ask(gpus: int, node: int) -> Ask:
-    """One pool."""
-    return Ask((Pool("h100_sxm", gpus, node),), "agg", 1, 1)
+@pytest.mark.parametrize(("sizes", "gpus", "node"), OTHERS)
+def test_the_rows_say_the_same(sizes, gpus, node):
+    """With every size worth about the GPUs it takes, the program fills the nodes as the search does."""
+    random = np.random.default_rng(sum(sizes))
+    values = [size * MICRO + int(random.integers(0, MICRO // 2)) for size in sizes]
+    points = make_points(
+        [
+            agg(w, size, 1, 0, token_rate=value)
+            for w, (size, value) in enumerate(zip(sizes, values, strict=True))
+        ]
+    )
+    ask = Ask((Pool("a", gpus, node),), "agg", 9, 9, types_per_role=None)
+    best = max(
+        sum(workers[size] * value for size, value in zip(sizes, values, strict=True))
+        for workers in some(sizes, gpus)
+        if placed(listed(workers), gpus, node)
+    )
+    assert solve(points, ask).value == best
 
 
-def test_sizes_that_are_no_chain_are_refused():
-    """A clear error names the pool, the sizes and the node; one node, or a chain, passes."""
-    three = make_points([{"gpus": 3}, {"gpus": 1}])
-    with pytest.raises(NodePackingError, match=r"pool h100_sxm: workers of 1, 3 GPUs and nodes of 8"):
-        check_node_packing(three, ask(16, 8))
-    check_node_packing(three, ask(8, 8))
-    check_node_packing(make_points([{"gpus": 1}, {"gpus": 4}, {"gpus": 16}]), ask(27, 8))
+def test_four_workers_of_three_fit_two_nodes_and_five_do_not():
+    """The case that the budget alone gets wrong: 15 of 16 GPUs, and no places."""
+    three = make_points([agg(0, 3, 1, 10)])
+    answer = solve(three, Ask((Pool("a", 16, 8),), "agg", 9, 9))
+    assert (answer.workers, answer.bound) == ((4,), 40 * MICRO)
+    assert packs(Pool("a", 16, 8), {3: 4}) and not packs(Pool("a", 16, 8), {3: 5})
+
+
+def test_copies_fit_where_the_larger_worker_was():
+    """k smaller workers fit in the GPUs, and in the nodes, of a larger one."""
+    for node in (4, 6, 8):
+        for gpus in range(1, 20):
+            smaller = np.arange(1, gpus)
+            for size, k in zip(smaller.tolist(), copies(gpus, smaller, node).tolist(), strict=True):
+                assert k * size <= gpus
+                room = gpus if gpus <= node else -(-gpus // node) * node
+                assert placed((size,) * k, room, node)
+
+
+def test_too_many_patterns_are_refused():
+    """A clear error names the pool and the sizes."""
+    sizes = tuple(range(2, 40))
+    points = make_points([agg(w, size, 1, 10) for w, size in enumerate(sizes)])
+    points = replace(points, token_rate=points.gpus**2)
+    with pytest.raises(NodePackingError, match=r"pool a: workers of 2, 3, .* more than 5000 ways"):
+        solve(points, AGG_300)

@@ -6,23 +6,41 @@ from pathlib import Path
 
 import highspy
 import pytest
-from instances import AGG, AGG_POINTS, DISAGG, INSTANCES, PAIR
+from instances import AGG, AGG_POINTS, DISAGG, INSTANCES, PAIR, agg
+from synthetic import join, make_points
 
 from aicfg.solver.lp_text import lp_text
-from aicfg.solver.program import Program, state
+from aicfg.solver.points import Bound, Pool
+from aicfg.solver.program import STATEMENT, Program, state
 from aicfg.solver.rows import FAMILIES, POINT_FILTERS
 from aicfg.solver.within import within
 
 GOLDEN = Path(__file__).parent / "lp"
 COUPLED = replace(DISAGG, request_latency_ns=390_000_000)
-AGG_FAMILIES = ("agg_rate",)
-SEVERAL_TYPES = ("one_batch",)
+MIXED = join([PAIR, replace(AGG_POINTS, worker_type=AGG_POINTS.worker_type + 2)])
+SIZES = make_points([agg(0, 1, 1, 10), agg(1, 3, 1, 40), agg(2, 12, 1, 200)])
+NO_CHAIN = make_points([agg(0, 2, 1, 20), agg(1, 3, 1, 40)])
+CASES = {
+    "agg_rate": (AGG_POINTS, AGG),
+    "one_batch": (PAIR, replace(COUPLED, types_per_role=2)),
+    "node_packing": (SIZES, replace(AGG, pools=(Pool("h100_sxm", 26, 8),))),
+    "node_pattern": (NO_CHAIN, replace(AGG, pools=(Pool("h100_sxm", 20, 8),))),
+    "worst_case": (MIXED, replace(DISAGG, mode="mixed", objective="request_latency")),
+    "load_served": (MIXED, replace(DISAGG, mode="mixed", objective="gpus", load=12_000_000)),
+    "reached": (
+        PAIR,
+        replace(DISAGG, reached=(Bound("tokens_per_s", True, 160_000_000), Bound("gpus", False, 8))),
+    ),
+    "user": (PAIR, replace(DISAGG, constraints=("prefill.workers <= 2 * decode.workers + 0.5",))),
+    "user_comparison": (PAIR, replace(DISAGG, constraints=("2 * prefill.batch <= decode.batch",))),
+    "no_good": (PAIR, replace(DISAGG, excluded=(frozenset({0, 1}),))),
+}  # fmt: skip
+"""The smallest instance of each family that the coupled pair does not have."""
 
 
 def of_family(name: str) -> Program:
     """The rows of one family alone, on the smallest instance that has them."""
-    points, ask = (AGG_POINTS, AGG) if name in AGG_FAMILIES else (PAIR, COUPLED)
-    program = state(points, replace(ask, types_per_role=2) if name in SEVERAL_TYPES else ask)
+    program = state(*CASES.get(name, (PAIR, COUPLED)))
     return replace(program, families={name: program.families[name]})
 
 
@@ -39,6 +57,11 @@ def test_golden_text(name):
 def test_every_family_has_a_golden_file():
     """Nothing remains when the stored names are taken from the families, and the other way round."""
     assert {path.stem for path in GOLDEN.glob("*.lp")} == set(FAMILIES)
+
+
+def test_every_family_is_in_the_statement():
+    """What is declared as a family stands in the program, once."""
+    assert sorted(each.__name__ for each in STATEMENT) == sorted(FAMILIES)
 
 
 @pytest.mark.parametrize("each", [*FAMILIES.values(), *POINT_FILTERS.values()], ids=lambda each: each.name)

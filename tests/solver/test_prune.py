@@ -5,6 +5,8 @@ import oracle
 import pytest
 from synthetic import make_points, realistic, small
 
+from aicfg.solver.criteria import criteria
+from aicfg.solver.order import rates
 from aicfg.solver.points import Ask, Points, Pool, Role
 from aicfg.solver.prune import (
     best_under_caps,
@@ -17,9 +19,12 @@ from aicfg.solver.prune import (
 from aicfg.solver.within import within
 
 LEMMAS = {
-    "same size": (False, lambda points, ask: fastest_of_size(points)),
-    "k copies": (False, lambda points, ask: not_outdone_by_copies(points, weigh_latency=False)),
-    "k copies, coupled": (True, lambda points, ask: not_outdone_by_copies(points, weigh_latency=True)),
+    "same size": (False, lambda points, ask: fastest_of_size(points, rates(points))),
+    "k copies": (False, lambda points, ask: not_outdone_by_copies(points, criteria(points, ask), ask)),
+    "k copies, coupled": (
+        True,
+        lambda points, ask: not_outdone_by_copies(points, criteria(points, ask), ask),
+    ),
     "caps": (True, best_under_caps),
     "hopeless": (True, hopeful),
     "partner": (False, lambda points, ask: with_partner(points)),

@@ -21,7 +21,7 @@ AT_BOUND = {
 
 def test_every_filter_has_a_case():
     """Nothing remains when the cases of this file are taken from the filters."""
-    assert set(AT_BOUND) | {"memory", "one_worker_fits"} == set(POINT_FILTERS)
+    assert set(AT_BOUND) | {"memory", "one_worker_fits", "user_filter"} == set(POINT_FILTERS)
 
 
 @pytest.mark.parametrize("name", AT_BOUND)
@@ -46,6 +46,12 @@ def test_one_worker_fits():
     """A pool smaller than one worker, and a worker that serves nobody."""
     assert len(within(POINT, replace(AGG, pools=(Pool("a", 3, 8),)))) == 0
     assert len(within(replace(POINT, token_rate=np.array([0])), AGG)) == 0
+
+
+def test_user_filter():
+    """A constraint on attributes of one role keeps what holds it, and says nothing of other roles."""
+    for text, kept in (("agg.batch <= 8", True), ("agg.batch < 8", False), ("decode.batch <= 1", True)):
+        assert (len(within(POINT, replace(AGG, constraints=(text,)))) == 1) == kept
 
 
 def test_only_the_modes_roles_serve():

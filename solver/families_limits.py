@@ -1,0 +1,96 @@
+"""Families of rows over totals: what earlier stages reached, and the user's own constraints."""
+
+from math import gcd
+
+import numpy as np
+
+from aicfg.solver.frame import MICRO, Frame
+from aicfg.solver.objectives import STAGES
+from aicfg.solver.points import IntArray, Role
+from aicfg.solver.rows import FloatArray, Rows, Term, family, make_rows
+from aicfg.solver.user import Comparison
+
+
+@family(r"Q \ge Q^*\ (\text{or} \le)", "quantity Q that an earlier stage of the objective fixed", "its unit")
+def reached(f: Frame) -> Rows:
+    """What an earlier stage of the objective reached is kept, to half a unit of the integers."""
+    index, terms = [], []
+    lower, upper = np.full(len(f.ask.reached), -np.inf), np.full(len(f.ask.reached), np.inf)
+    for row, bound in enumerate(f.ask.reached):
+        terms += [(row + 0 * columns, columns, each) for columns, each in f.total(bound.quantity)]
+        index.append(f"{bound.quantity}_{row + 1}")
+        unit = STAGES[bound.quantity].per_unit
+        if bound.at_least:
+            lower[row] = (bound.value - 0.5) / unit
+        else:
+            upper[row] = (bound.value + 0.5) / unit
+    return make_rows(index, terms, lower, upper)
+
+
+@family(
+    r"\sum_p a_p\, n_p + b \cdot \mathrm{rates} + c \sum_p u_p \le d", "user constraint on totals", "its unit"
+)
+def user(f: Frame) -> Rows:
+    """The user's linear constraint on totals of the plan, multiplied by the common denominator."""
+    lower, upper = np.full(len(f.user_rows), -np.inf), np.zeros(len(f.user_rows))
+    terms: list[Term] = []
+    for i, row in enumerate(f.user_rows):
+        terms.append((i + 0 * f.n, f.n, row.per_worker))
+        for name, factor in (
+            ("tokens_per_s", row.tokens),
+            ("requests_per_s", row.requests),
+            ("types", row.types),
+        ):
+            if factor:
+                terms += [(i + 0 * columns, columns, factor * each) for columns, each in f.total(name)]
+        # Rates have a resolution of a micro-unit; without them the row is one of whole numbers.
+        slack = 0.5 * gcd(row.tokens, row.requests) / MICRO
+        upper[i] = row.most + slack
+        if row.equal:
+            lower[i] = row.most - slack
+    return make_rows([str(row.number) for row in f.user_rows], terms, lower, upper)
+
+
+@family(
+    r"l + \sum_{p \in w} (f_p - l)\, u_p \le z, \quad z \le h - \sum_{q \in w} (h - f_q)\, u_q",
+    "user constraint that compares two roles, type w of either (l, h: lowest and highest f)",
+    "of f",
+)
+def user_comparison(f: Frame) -> Rows:
+    """A level z lies between what is compared: it holds for every pair of types in use of the two roles."""
+    index: list[str] = []
+    terms: list[Term] = []
+    bounds: list[tuple[float, float]] = []
+    for each, level in zip(f.comparisons, f.level, strict=True):
+        for role, values, below in _sides(each):
+            at = np.flatnonzero(f.points.role == role)
+            end = _end(f, each, below)
+            block = f.type_of[at] if f.several_types else 0 * at
+            of_block, row = np.unique(block, return_inverse=True)
+            rows = len(index) + np.arange(len(of_block))
+            terms += [(rows, level, -1.0), (len(index) + row, f.u[at], values[at] - end)]
+            side = "low" if below else "high"
+            names = f.type_names if f.several_types else [role.name.lower()]
+            index += [f"{each.number}_{names[b]}_{side}" for b in of_block]
+            bounds += [(-np.inf, -end) if below else (-end, np.inf)] * len(of_block)
+    lower, upper = np.array(bounds, np.float64).reshape(-1, 2).T
+    return make_rows(index, terms, lower, upper)
+
+
+def _sides(each: Comparison) -> list[tuple[Role, IntArray, bool]]:
+    """Role, values, and whether they lie below the level; for equality every side lies on both."""
+    sides = [(each.lower_role, each.lower, True), (each.upper_role, each.upper, False)]
+    if each.equal:
+        sides += [(role, values, not below) for role, values, below in sides]
+    return sides
+
+
+def _end(f: Frame, each: Comparison, lowest: bool) -> float:
+    """The lowest (highest) of all values compared: with it a role that is not in use binds nothing."""
+    both: FloatArray = np.concatenate(
+        [
+            each.lower[f.points.role == each.lower_role],
+            each.upper[f.points.role == each.upper_role],
+        ]
+    ).astype(np.float64)
+    return float(both.min() if lowest else both.max()) if len(both) else 0.0
