@@ -12,6 +12,9 @@ import sys
 from collections.abc import Sequence
 
 from aicfg import __version__
+from aicfg.experiments.peer.command import HELP as PEER_COMMANDS
+from aicfg.experiments.peer.command import run as run_peer
+from aicfg.experiments.peer.command import words
 from aicfg.model_specs.errors import AicfgError
 
 EXAMPLES = """\
@@ -54,9 +57,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    options = _parser().parse_args(arguments)
-    code: int = options.run(options)
-    return code
+    given = words(sys.argv[1:] if arguments is None else arguments)
+    if (code := run_peer(given)) is not None:
+        return code
+    options = _parser().parse_args(given)
+    return int(options.run(options))
 
 
 def _reader_gone() -> int:
@@ -94,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_estimate(commands)
     _add_support(commands)
     _add_tables(commands)
+    _add_deploy(commands)
+    for name, text in PEER_COMMANDS.items():
+        commands.add_parser(name, help=text)
     return parser
 
 
@@ -118,7 +126,7 @@ def _add_solve(commands: "argparse._SubParsersAction[_Parser]") -> None:
     add_settings(solve)
     solve.add_argument("--json", action="store_true", help="print the plan as JSON and nothing else")
     solve.add_argument(
-        "--save-dir", metavar="DIR", help="write plan.json, experiment.yaml and report.txt to DIR"
+        "--save-dir", metavar="DIR", help="write plan, experiment, report and deployment files to DIR"
     )
     solve.add_argument("--export", metavar="FILE", help="also write the program as .lp or .mps")
     solve.add_argument("--no-color", action="store_true", help="plain text")
@@ -206,6 +214,13 @@ def _add_tables(commands: "argparse._SubParsersAction[_Parser]") -> None:
         command.add_argument("--system", help="only this GPU system")
         command.add_argument("--backend", help="only this serving engine")
     listing.add_argument("--json", action="store_true", help="print JSON and nothing else")
+
+
+def _add_deploy(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    from aicfg.experiments.command_deploy import add_deploy_arguments
+
+    about = "Write the files that start a plan's deployment, or check such files (aicfg deploy check DIR)."
+    add_deploy_arguments(commands.add_parser("deploy", help="deployment files of a plan", description=about))
 
 
 def _seconds(text: str) -> float:

@@ -1,11 +1,14 @@
 """Results folders: written whole or not at all.
 
 A folder holds ``plan.json`` (as ``--json`` prints it), ``experiment.yaml`` (the experiment as understood: it
-can be solved again) and ``report.txt``. Several experiments get one such folder each, by name.
+can be solved again), ``report.txt``, and for the plan and each of its alternatives a folder ``top<k>`` of
+deployment files. Several experiments get one such folder each, by name.
 """
 
 import os
+import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,11 +83,36 @@ def _write(plan: Plan, folder: Path) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+    for rank, each in enumerate((plan, *plan.alternatives), 1):
+        if each.pools:
+            _write_deployment(each, folder / f"top{rank}")
+
+
+def _write_deployment(plan: Plan, folder: Path) -> None:
+    """The files that start the plan; a plan that no server can be started with is left out, and said so."""
+    from aicfg.experiments.deploy.write import put_files, render
+
+    try:
+        put_files(render(plan), folder)
+    except InputError as reason:
+        print(f"aicfg: warning: no deployment files in {folder.name}: {reason}", file=sys.stderr)
 
 
 def _is_ours(path: Path) -> bool:
     """A result file, or the folder of one experiment among several."""
-    if path.is_dir() and not path.is_symlink():
-        names = {child.name for child in path.iterdir()}
-        return bool(names) and names <= set(FILES)
+    if path.is_symlink():
+        return False
+    if _is_deployment(path):
+        return True
+    if path.is_dir():
+        children = list(path.iterdir())
+        return bool(children) and all(child.name in FILES or _is_deployment(child) for child in children)
     return path.name in FILES
+
+
+def _is_deployment(path: Path) -> bool:
+    """Files that start one of the plans, as they were rendered."""
+    from aicfg.experiments.deploy.record import FILE
+
+    numbered = re.fullmatch(r"top[1-9]\d*", path.name) is not None
+    return numbered and path.is_dir() and not path.is_symlink() and (path / FILE).is_file()

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from aicfg.experiments.api import solve, solve_all
     from aicfg.experiments.estimate import Estimate, PoolEstimate, Worker, estimate
     from aicfg.experiments.loader import load
+    from aicfg.experiments.peer.api import cli_default, cli_exp, cli_recommend, cli_support
+    from aicfg.experiments.peer.api_points import EstimateResult, cli_estimate, cli_generate
+    from aicfg.experiments.peer.result import CLIResult, NoFeasibleConfigError, RequestError
     from aicfg.experiments.plan import Certificate, Explanation, Plan, PoolPlan, Relaxation, Sources
     from aicfg.experiments.schema import (
         Experiment,
@@ -33,6 +36,9 @@ _HOMES = {
     "aicfg.experiments.api": ("solve", "solve_all"),
     "aicfg.experiments.estimate": ("Estimate", "PoolEstimate", "Worker", "estimate"),
     "aicfg.experiments.loader": ("load",),
+    "aicfg.experiments.peer.api": ("cli_default", "cli_exp", "cli_recommend", "cli_support"),
+    "aicfg.experiments.peer.api_points": ("EstimateResult", "cli_estimate", "cli_generate"),
+    "aicfg.experiments.peer.result": ("CLIResult", "NoFeasibleConfigError", "RequestError"),
     "aicfg.experiments.plan": ("Certificate", "Explanation", "Plan", "PoolPlan", "Relaxation", "Sources"),
     "aicfg.experiments.schema": (
         "Experiment",
@@ -52,18 +58,22 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AicfgError",
+    "CLIResult",
     "Certificate",
     "Estimate",
+    "EstimateResult",
     "Experiment",
     "Explanation",
     "Fleet",
     "InputError",
+    "NoFeasibleConfigError",
     "Part",
     "Plan",
     "PoolEstimate",
     "PoolPlan",
     "Quant",
     "Relaxation",
+    "RequestError",
     "RoleSearch",
     "Search",
     "Serving",
@@ -74,6 +84,12 @@ __all__ = [
     "Worker",
     "Workload",
     "__version__",
+    "cli_default",
+    "cli_estimate",
+    "cli_exp",
+    "cli_generate",
+    "cli_recommend",
+    "cli_support",
     "estimate",
     "load",
     "solve",

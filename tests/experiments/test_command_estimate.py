@@ -82,7 +82,6 @@ def test_what_does_not_fit_is_said(run: Callable[..., Any], small: Path) -> None
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (FLAGS, "--role: missing; expected one of agg, prefill, decode, disagg (or --plan)"),
         ((*FLAGS, "--role", "agg", "--tp", "0"), "--tp: got '0'; expected a whole number from 1 to 65,536"),
         ((*FLAGS, "--role", "agg", "--tp", "2/4"), "--tp: got '2/4'; expected a whole number"),
         ((*FLAGS, "--role", "disagg", "--moe-ep", "x"), "--moe-ep: got 'x'; expected a whole number from 1"),

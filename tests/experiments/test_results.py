@@ -16,6 +16,8 @@ from aicfg.experiments.plan import Plan
 from aicfg.experiments.report import report_text
 from aicfg.model_specs.errors import InputError
 
+WRITTEN = ["experiment.yaml", "plan.json", "report.txt", "top1"]
+
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
@@ -34,7 +36,8 @@ def test_what_is_written(plan: Plan, tmp_path: Path) -> None:
     """The folder holds plan, report and the experiment that leads to the plan again; nothing else is left."""
     folder = tmp_path / "deep" / "results"
     results.save([plan], folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["experiment.yaml", "plan.json", "report.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == WRITTEN
+    assert (folder / "top1" / "agg" / "k8s_deploy.yaml").is_file()
     assert Plan.from_json((folder / "plan.json").read_text()) == plan
     (experiment,) = load(folder / "experiment.yaml")
     assert experiment.name == "saved"
@@ -57,7 +60,7 @@ def test_new_results_take_the_place_of_old_ones(plan: Plan, tmp_path: Path) -> N
     folder = tmp_path / "results"
     results.save([replace(plan, experiment="a"), plan], folder)
     results.save([plan], folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["experiment.yaml", "plan.json", "report.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == WRITTEN
 
 
 @pytest.mark.parametrize("failing", ["_write", "_exchange"])
