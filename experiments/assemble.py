@@ -5,7 +5,7 @@ efficiency applied before. Every engine then solves the same problem.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from aicfg.hardware.curves import Curve
 from aicfg.hardware.curves import Role as RoleName
 from aicfg.hardware.search import SearchSpace, Skipped, curves
 from aicfg.model_specs.errors import InputError
+from aicfg.model_specs.quantization import Quant
 from aicfg.solver.points import DEGREES, Ask, IntArray, Points, Pool, Role
 
 Mode = Literal["agg", "disagg", "mixed"]
@@ -190,6 +191,10 @@ def ask(case: Case, found: Candidates, mode: Mode, time_limit_s: float | None) -
         objective=experiment.objective,
         load=None if load is None else round(load.requests_per_s * MICRO),
         constraints=experiment.constraints,
+        labels={
+            f"quant.{each.name}": tuple(getattr(curve.quant, each.name) for curve in found.curves)
+            for each in fields(Quant)
+        },
     )
 
 

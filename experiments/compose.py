@@ -69,10 +69,8 @@ def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms:
         ),
         requests_per_s=_micro(answer.requests),
         cost_per_hour=cost_per_hour(experiment.fleet, pools) if pools else None,
-        left_out={
-            experiment.fleet.every[number].label: why
-            for number, why in sorted((case.left_out | found.left_out).items())
-        },
+        left_out=case.left_out
+        | {experiment.fleet.every[number].label: why for number, why in found.left_out.items()},
     )
 
 

@@ -65,12 +65,13 @@ def _of_formats(experiment: Experiment) -> Iterator[Problem]:
         return
     from aicfg.model_specs.quantization import Quant
 
-    for component, name in given.items():
-        try:
-            Quant(**{component: name})
-        except InputError as error:
-            text = str(error).removeprefix(f"quant.{component}: ")
-            yield Problem(("serving", "quant", component), text)
+    for component, names in given.items():
+        for name in (names,) if isinstance(names, str) else names:
+            try:
+                Quant(**{component: name})
+            except InputError as error:
+                text = str(error).removeprefix(f"quant.{component}: ")
+                yield Problem(("serving", "quant", component), text)
 
 
 def _of_drafts(experiment: Experiment) -> Iterator[Problem]:

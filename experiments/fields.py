@@ -10,6 +10,10 @@ MAX_MS = 1e9
 
 Text = Annotated[str, Meta(min_length=1, description="text")]
 Format = Annotated[str, Meta(min_length=1, description="the name of a number format, such as fp8")]
+Formats = Annotated[
+    Format | Annotated[tuple[Format, ...], Meta(min_length=1, max_length=8)],
+    Meta(description="the name of a number format, such as fp8, or a list of several to choose from"),
+]
 Tokens = Annotated[
     int, Meta(ge=1, le=MAX_TOKENS, description=f"a whole number of tokens from 1 to {MAX_TOKENS:,}")
 ]

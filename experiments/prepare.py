@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from time import perf_counter
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -41,11 +42,11 @@ class Case:
     experiment: Experiment
     """As understood: defaults filled in, names in their canonical form."""
     models: tuple[PoolModel, ...]
-    """One for each pool that can be priced, at least one."""
+    """One for each pool and choice of formats that can be priced, at least one."""
     seconds: float
     """What it took to get ready."""
-    left_out: dict[int, str] = field(default_factory=dict)
-    """Pools that cannot be priced, and why."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Pools, and formats on a pool, that cannot be priced, and why."""
 
     @property
     def model(self) -> ServingModel:
@@ -108,23 +109,46 @@ def _system(places: Places, experiment: Experiment, number: int) -> System:
 
 def _models(
     experiment: Experiment, places: Places, systems: list[System], whole: _Whole
-) -> tuple[list[PoolModel], dict[int, str]]:
-    """A model for each pool; of several, those are left out that cannot be priced, unless none can."""
-    serving, models, left_out = experiment.serving, list[PoolModel](), dict[int, str]()
-    for number, system in enumerate(systems):
-        try:
-            with _at("serving"):
-                required = whole["mode"] is not DataMode.SOL
-                tables = places.open_tables(system.name, serving.backend, serving.version, required=required)
-            with _at("serving.quant"):
-                quant = _quant(serving.quant, whole["architecture"], system, tables, whole["mode"])
-        except InputError as error:
-            left_out[number] = str(error)
-        else:
-            models.append(PoolModel(number, ServingModel(quant=quant, system=system, tables=tables, **whole)))
+) -> tuple[list[PoolModel], dict[str, str]]:
+    """The models of each pool; of several, those are left out that cannot be priced, unless none can."""
+    serving, models, left_out = experiment.serving, list[PoolModel](), dict[str, str]()
+    choices = list(_choices(serving.quant))
+    for number, (system, pool) in enumerate(zip(systems, experiment.fleet.every, strict=True)):
+        for named in choices:
+            try:
+                model = _model(places, system, serving, named, whole)
+            except InputError as error:
+                words = "".join(f" {key} {named[key]}" for key in named if len(choices) > 1)
+                left_out[f"{pool.label}{words}"] = str(error)
+            else:
+                known = {each.model.quant for each in models if each.pool == number}
+                if model.quant not in known:
+                    models.append(PoolModel(number, model))
     if not models:
         raise InputError("; ".join(dict.fromkeys(left_out.values())))
     return models, left_out
+
+
+def _choices(given: schema.Quant) -> Iterator[dict[str, str]]:
+    """Every combination of the formats that are named."""
+    named = {name: value for name, value in msgspec.structs.asdict(given).items() if value}
+    lists = [(value,) if isinstance(value, str) else value for value in named.values()]
+    for chosen in product(*lists):
+        yield dict(zip(named, chosen, strict=True))
+
+
+def _model(
+    places: Places, system: System, serving: schema.Serving, named: dict[str, str], whole: _Whole
+) -> ServingModel:
+    """The model on one system, in the named formats."""
+    mode = whole["mode"]
+    with _at("serving"):
+        tables = places.open_tables(
+            system.name, serving.backend, serving.version, required=mode is not DataMode.SOL
+        )
+    with _at("serving.quant"):
+        quant = _quant(named, whole["architecture"], system, tables, mode)
+    return ServingModel(quant=quant, system=system, tables=tables, **whole)
 
 
 def _understood(experiment: Experiment, systems: list[System], models: list[ServingModel]) -> Experiment:
@@ -134,9 +158,10 @@ def _understood(experiment: Experiment, systems: list[System], models: list[Serv
     """
     serving, drafts, first = experiment.serving, models[0].speculative, models[0]
     accepted = drafts.accepted if drafts.nextn else None
-    quant: dict[str, str | None] = msgspec.structs.asdict(serving.quant)
+    quant: dict[str, Any] = msgspec.structs.asdict(serving.quant)
     for name, value in asdict(first.quant).items():
-        if all(getattr(model.quant, name) == value for model in models):
+        chosen = isinstance(quant[name], tuple)
+        if not chosen and all(getattr(model.quant, name) == value for model in models):
             quant[name] = value
     if first.architecture.moe is None:
         quant["moe"] = serving.quant.moe  # a dense model has no experts to have a format
@@ -186,9 +211,8 @@ def _check_context(experiment: Experiment, architecture: Architecture) -> None:
 
 
 def _quant(
-    given: schema.Quant, architecture: Architecture, system: System, tables: Tables, mode: DataMode
+    named: dict[str, str], architecture: Architecture, system: System, tables: Tables, mode: DataMode
 ) -> Quant:
     """What is given, else what the checkpoint asks for; a format that was only implied follows the tables."""
-    named = {name: value for name, value in msgspec.structs.asdict(given).items() if value}
     quant = Quant(**{**asdict(infer(architecture)), **named})
     return fitting_quant(architecture, quant, system, tables, mode, frozenset(named))

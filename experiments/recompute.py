@@ -1,7 +1,7 @@
 """The objective evaluated again from a plan's pools alone: no program, no points, no curve of the search."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -86,6 +86,10 @@ def _figures(experiment: Experiment, pools: tuple[PoolPlan, ...]) -> _Figures:
 
 
 def _model(case: Case, pool: PoolPlan) -> ServingModel:
-    """The model on the fleet's pool that ``pool`` runs in."""
-    every = case.experiment.fleet.every
-    return next(each.model for each in case.models if pool.pool in (None, every[each.pool].label))
+    """The model in the formats of ``pool``, on the fleet's pool that it runs in."""
+    every, formats = case.experiment.fleet.every, asdict(pool.quant)
+    return next(
+        each.model
+        for each in case.models
+        if pool.pool in (None, every[each.pool].label) and asdict(each.model.quant) == formats
+    )

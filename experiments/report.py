@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -15,8 +16,10 @@ from aicfg.experiments.words import (
     MODES,
     bounds_words,
     exact,
+    formats_words,
     number,
     plan_words,
+    pool_words,
     share,
     sources_together,
     sources_words,
@@ -78,6 +81,8 @@ def _facts(plan: Plan) -> Table:
     table.add_column()
     table.add_row()
     table.add_row("GPUs", _gpu_bar(plan))
+    for words in _chosen_formats(plan):
+        table.add_row("formats", words)
     if plan.cost_per_hour is not None:
         table.add_row("cost", f"{number(plan.cost_per_hour)} per hour")
     if load := plan.inputs.get("load"):
@@ -101,6 +106,15 @@ def _facts(plan: Plan) -> Table:
     if remark := plan.provenance.model.partition("; ")[2]:
         table.add_row("model", remark)
     return table
+
+
+def _chosen_formats(plan: Plan) -> Iterator[str]:
+    """Number formats of each pool, where there was a choice."""
+    given = plan.inputs["serving"]["quant"]
+    if any(isinstance(each, list) for each in given.values()):
+        for pool in plan.pools:
+            experts = {} if given["moe"] else {"moe": None}
+            yield f"{pool_words(pool)}: {formats_words(asdict(pool.quant) | experts)}"
 
 
 def _gpu_bar(plan: Plan) -> Text:

@@ -18,7 +18,7 @@ from aicfg.experiments.fields import (
     Batches,
     Bound,
     Degrees,
-    Format,
+    Formats,
     Gpus,
     NodeGpus,
     Part,
@@ -137,16 +137,16 @@ class Load(Part, frozen=True, kw_only=True):
 
 
 class Quant(Part, frozen=True, kw_only=True):
-    """Number formats by component; what is left out follows the checkpoint.
+    """Number formats by component; what is left out follows the checkpoint, of a list the best is chosen.
 
     The names are those of ``aicfg.model_specs.quantization``.
     """
 
-    gemm: Annotated[Format | None, Meta(title="Dense weights")] = None
-    moe: Annotated[Format | None, Meta(title="Expert weights")] = None
-    kvcache: Annotated[Format | None, Meta(title="KV cache")] = None
-    fmha: Annotated[Format | None, Meta(title="Attention")] = None
-    comm: Annotated[Format | None, Meta(title="Communication")] = None
+    gemm: Annotated[Formats | None, Meta(title="Dense weights")] = None
+    moe: Annotated[Formats | None, Meta(title="Expert weights")] = None
+    kvcache: Annotated[Formats | None, Meta(title="KV cache")] = None
+    fmha: Annotated[Formats | None, Meta(title="Attention")] = None
+    comm: Annotated[Formats | None, Meta(title="Communication")] = None
 
 
 class RoleSearch(Part, frozen=True, kw_only=True):

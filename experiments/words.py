@@ -81,10 +81,18 @@ def sources_together(pools: Sequence[PoolPlan]) -> Sources | None:
     )
 
 
-def formats_words(quant: Mapping[str, str | None]) -> str:
+def formats_words(quant: Mapping[str, str | Sequence[str] | None]) -> str:
     """Number formats in a few words; that of the experts where there are any and it is another one."""
-    experts = f", experts {quant['moe']}" if quant["moe"] not in (None, quant["gemm"]) else ""
-    return f"weights {quant['gemm'] or 'by pool'}{experts}, KV {quant['kvcache'] or 'by pool'}"
+    weights, moe, cache = (_format_words(quant[name]) for name in ("gemm", "moe", "kvcache"))
+    experts = f", experts {moe}" if quant["moe"] not in (None, quant["gemm"]) else ""
+    return f"weights {weights}{experts}, KV {cache}"
+
+
+def _format_words(given: str | Sequence[str] | None) -> str:
+    """A format, several to choose from, or none that is the same everywhere."""
+    if given is None:
+        return "by pool"
+    return given if isinstance(given, str) else " or ".join(given)
 
 
 def pool_words(pool: PoolPlan) -> str:
