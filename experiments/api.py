@@ -11,6 +11,7 @@ from aicfg.experiments.prepare import Case, prepare
 from aicfg.experiments.schema import Experiment
 from aicfg.model_specs.errors import InputError
 from aicfg.solver.solve import solve as solve_points
+from aicfg.solver.user import rules
 
 
 @dataclass(frozen=True)
@@ -73,29 +74,54 @@ def solve_case(case: Case, options: Options) -> Plan:
     """The best plan over the experiment's modes; the other mode's is its alternative."""
     started = perf_counter() - case.seconds
     found = candidates(case)
+    if case.experiment.constraints:
+        _check_constraints(case, found)
     plans = [_solve_mode(case, found, mode, options) for mode in modes(case)]
     best, *others = sorted(plans, key=_rank)
     if best.status == "infeasible" and options.explain:
-        from aicfg.experiments.explaining import explanation_of
+        from aicfg.experiments.demands import explanation
 
-        best = replace(best, mode=None, explanation=explanation_of(case, options.engine))
+        best = replace(best, mode=None, explanation=explanation(case, found, options.engine))
     best = _over_all_modes(best, others)
     certificate = replace(best.certificate, total_ms=1000 * (perf_counter() - started))
     return replace(best, certificate=certificate, alternatives=tuple(each for each in others if each.pools))
 
 
+def _check_constraints(case: Case, found: Candidates) -> None:
+    """The names and the terms of the experiment's own constraints.
+
+    Raises
+    ------
+    InputError
+        Beginning with the key of the first one that has no meaning.
+    """
+    for number, text in enumerate(case.experiment.constraints):
+        for mode in modes(case):
+            asked = replace(ask(case, found, mode, None), constraints=(text,))
+            try:
+                rules(found.points, asked)
+            except InputError as error:
+                raise InputError(f"constraints[{number}]: {str(error).removeprefix('constraint ')}") from None
+
+
 def _over_all_modes(best: Plan, others: list[Plan]) -> Plan:
     """``best`` with a bound and a status that hold over the other modes too, where one was stopped early."""
     stopped = [each for each in others if each.status in ("feasible", "unknown")]
-    value, bounds = best.tokens_per_s, [each.certificate.bound for each in (best, *stopped)]
+    value, bounds = best.objective.value, [each.certificate.bound for each in (best, *stopped)]
     if value is None or not stopped:
         return best
-    known = [each for each in bounds if each is not None]
-    if len(known) == len(bounds) and max(known) <= value:
+    sign = _sign(best)
+    known = [sign * each for each in bounds if each is not None]
+    if len(known) == len(bounds) and min(known) >= sign * value:
         return best
-    bound = max(known) if len(known) == len(bounds) else None
-    gap = None if bound is None else (bound - value) / value
+    bound = sign * min(known) if len(known) == len(bounds) else None
+    gap = None if bound is None or not value else abs(bound - value) / value
     return replace(best, status="feasible", certificate=replace(best.certificate, bound=bound, gap=gap))
+
+
+def _sign(plan: Plan) -> int:
+    """By which an objective's value is multiplied for less to be better."""
+    return -1 if plan.objective.sense == "max" else 1
 
 
 def _solve_mode(case: Case, found: Candidates, mode: Mode, options: Options) -> Plan:
@@ -105,7 +131,8 @@ def _solve_mode(case: Case, found: Candidates, mode: Mode, options: Options) -> 
 
 
 def _rank(plan: Plan) -> tuple[float, ...]:
-    """Better plans first: most tokens/s, fewest GPUs; without a plan an open end precedes a proof of none."""
-    if plan.tokens_per_s is None or plan.gpus_used is None:
+    """Better plans first, as the solver has it; without a plan an open end precedes a proof of none."""
+    if plan.objective.value is None or plan.gpus_used is None:
         return (1.0, 0.0 if plan.status == "unknown" else 1.0)
-    return (0.0, -plan.tokens_per_s, plan.gpus_used)
+    latencies = (plan.ttft_ms or 0.0, plan.tpot_ms or 0.0)
+    return (0.0, _sign(plan) * plan.objective.value, plan.gpus_used, *latencies)

@@ -5,24 +5,31 @@ efficiency applied before. Every engine then solves the same problem.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aicfg.experiments.prepare import Case
-from aicfg.experiments.schema import MAX_GPUS, RoleSearch, Search
+from aicfg.experiments.fields import MAX_GPUS
+from aicfg.experiments.prepare import Case, PoolModel
+from aicfg.experiments.schema import RoleSearch, Search
 from aicfg.hardware.curves import Curve
 from aicfg.hardware.curves import Role as RoleName
 from aicfg.hardware.search import SearchSpace, Skipped, curves
 from aicfg.model_specs.errors import InputError
+from aicfg.model_specs.quantization import Quant
 from aicfg.solver.points import DEGREES, Ask, IntArray, Points, Pool, Role
 
-Mode = Literal["agg", "disagg"]
+Mode = Literal["agg", "disagg", "mixed"]
 
-MODES: dict[str, tuple[Mode, ...]] = {"auto": ("agg", "disagg"), "agg": ("agg",), "disagg": ("disagg",)}
+MODES: dict[str, tuple[Mode, ...]] = {
+    "auto": ("agg", "disagg"),
+    "agg": ("agg",),
+    "disagg": ("disagg",),
+    "mixed": ("mixed",),
+}
 ROLES: dict[Mode, tuple[RoleName, ...]] = {"agg": ("agg",), "disagg": ("prefill", "decode")}
 
 MICRO = 1e6
@@ -39,11 +46,20 @@ class Candidates:
     """Position in ``curves`` of each point."""
     index: IntArray
     """Position of each point on its curve."""
+    owner: tuple[PoolModel, ...]
+    """The pool, and the model on it, of each of ``curves``."""
+    left_out: dict[int, str]
+    """Pools that no worker serves on, and why."""
 
 
 def modes(case: Case) -> tuple[Mode, ...]:
     """The modes that the experiment lets compete."""
     return MODES[case.experiment.serving.mode]
+
+
+def ways(case: Case) -> tuple[Mode, ...]:
+    """The plain modes that a plan can be of; a mixed one exists where one of either exists."""
+    return MODES["auto"] if case.experiment.serving.mode == "mixed" else modes(case)
 
 
 def candidates(case: Case, *, any_size: bool = False) -> Candidates:
@@ -57,39 +73,64 @@ def candidates(case: Case, *, any_size: bool = False) -> Candidates:
     InputError
         When every mode lacks a role of which no layout can be priced; the message gives the reasons.
     """
-    fleet = MAX_GPUS if any_size else case.experiment.fleet.gpus
-    for gpus, beyond_memory in ((fleet, False), (MAX_GPUS, False), (MAX_GPUS, True)):
-        found, skipped = _found(case, gpus, beyond_memory)
-        lacking = _lacking(case, found)
+    budgets = [MAX_GPUS if any_size else pool.gpus for pool in case.experiment.fleet.every]
+    anything = [MAX_GPUS] * len(budgets)
+    for gpus, beyond_memory in ((budgets, False), (anything, False), (anything, True)):
+        found = _found(case, gpus, beyond_memory)
+        lacking = _lacking(case, found.curves)
         if not lacking:
             break
     else:
+        skipped = [each for of_pool in found.skipped.values() for each in of_pool]
         why = _reasons([each for each in skipped if each.role in lacking]) or "no layout to search"
         raise InputError(f"serving: no worker can be priced: {why}")
-    sizes = np.asarray([len(curve.batch) for curve in found], np.int64)
-    points = _points(found, sizes)
-    curve, index = np.repeat(np.arange(len(found)), sizes), np.concatenate([np.arange(n) for n in sizes])
+    sizes = np.asarray([len(curve.batch) for curve in found.curves], np.int64)
+    points = _points(found.curves, [each.pool for each in found.owner], sizes)
+    curve = np.repeat(np.arange(len(found.curves)), sizes)
+    index = np.concatenate([np.arange(n) for n in sizes])
     kept = _of_listed_batches(case.experiment.serving.search, points)
-    return Candidates(points.take(kept), tuple(found), curve[kept], index[kept])
+    return Candidates(
+        points.take(kept), tuple(found.curves), curve[kept], index[kept], tuple(found.owner), found.left_out()
+    )
 
 
-def _found(case: Case, gpus: int, beyond_memory: bool) -> tuple[list[Curve], list[Skipped]]:
-    found: list[Curve] = []
-    skipped: list[Skipped] = []
+@dataclass
+class _Found:
+    """Curves of all pools, and the layouts that have none."""
+
+    curves: list[Curve] = field(default_factory=list)
+    owner: list[PoolModel] = field(default_factory=list)
+    skipped: dict[int, list[Skipped]] = field(default_factory=dict)
+
+    def left_out(self) -> dict[int, str]:
+        """Pools without any curve, and why."""
+        there = {each.pool for each in self.owner}
+        return {
+            pool: _reasons(skipped) or "no layout is small enough"
+            for pool, skipped in self.skipped.items()
+            if pool not in there
+        }
+
+
+def _found(case: Case, gpus: list[int], beyond_memory: bool) -> _Found:
+    found = _Found()
     search = case.experiment.serving.search
-    for mode in modes(case):
-        for role in ROLES[mode]:
-            space = _space(getattr(search, role))
-            of_role, without = curves(case.model, role, space, gpus, beyond_memory)
-            found += of_role
-            skipped += without
-    return found, skipped
+    for each in case.models:
+        skipped = found.skipped.setdefault(each.pool, [])
+        for mode in ways(case):
+            for role in ROLES[mode]:
+                space = _space(getattr(search, role))
+                of_role, without = curves(each.model, role, space, gpus[each.pool], beyond_memory)
+                found.curves += of_role
+                found.owner += [each] * len(of_role)
+                skipped += without
+    return found
 
 
 def _lacking(case: Case, found: list[Curve]) -> set[RoleName]:
     """Roles without any worker, unless some mode has workers in all of its roles."""
     there = {curve.role for curve in found}
-    lacking = [set(ROLES[mode]) - there for mode in modes(case)]
+    lacking = [set(ROLES[mode]) - there for mode in ways(case)]
     return set() if set() in lacking else set().union(*lacking)
 
 
@@ -134,18 +175,49 @@ def _reasons(skipped: list[Skipped]) -> str:
 def ask(case: Case, found: Candidates, mode: Mode, time_limit_s: float | None) -> Ask:
     """What the experiment asks of a fleet in one mode, in the solver's integers."""
     experiment = case.experiment
-    sla, workload, system = experiment.sla, experiment.workload, case.model.system
+    sla, workload, load = experiment.sla, experiment.workload, experiment.load
+    types = experiment.serving.types_per_role
     return Ask(
-        pools=(Pool(system.name, experiment.fleet.gpus, system.gpus_per_node),),
+        pools=_pools(case),
         mode=mode,
         tokens_per_request=workload.osl,
         latency_tokens=workload.osl - 1,
         ttft_ns=_bound_ns(sla.ttft_ms),
         tpot_ns=_bound_ns(sla.tpot_ms),
         request_latency_ns=_bound_ns(sla.request_latency_ms),
-        types_per_role=experiment.serving.types_per_role,
+        types_per_role=None if types == "any" else types,
         time_limit_s=time_limit_s,
-        names=tuple(f"{curve.role}_{curve.layout}" for curve in found.curves),
+        names=_names(case, found),
+        objective=experiment.objective,
+        load=None if load is None else round(load.requests_per_s * MICRO),
+        constraints=experiment.constraints,
+        labels={
+            f"quant.{each.name}": tuple(getattr(curve.quant, each.name) for curve in found.curves)
+            for each in fields(Quant)
+        },
+    )
+
+
+def _pools(case: Case) -> tuple[Pool, ...]:
+    """The fleet's pools; those that cannot be priced are there too, so that constraints can name them."""
+    nodes = {each.pool: each.model.system.gpus_per_node for each in case.models}
+    return tuple(
+        Pool(
+            pool.label,
+            pool.gpus,
+            nodes.get(number, pool.gpus),
+            None if pool.price_per_gpu_hour is None else round(pool.price_per_gpu_hour * MICRO),
+        )
+        for number, pool in enumerate(case.experiment.fleet.every)
+    )
+
+
+def _names(case: Case, found: Candidates) -> tuple[str, ...]:
+    """A name for each worker type, with its pool's where there are several."""
+    pools = case.experiment.fleet.pools
+    return tuple(
+        f"{f'{pools[owner.pool].label}_' if len(pools) > 1 else ''}{curve.role}_{curve.layout}"
+        for curve, owner in zip(found.curves, found.owner, strict=True)
     )
 
 
@@ -153,7 +225,7 @@ def _bound_ns(bound_ms: float | None) -> int | None:
     return None if bound_ms is None else round(bound_ms * NS_PER_MS)
 
 
-def _points(found: list[Curve], sizes: IntArray) -> Points:
+def _points(found: list[Curve], pools: list[int], sizes: IntArray) -> Points:
     groups = {name: number for number, name in enumerate(sorted({c.group for c in found if c.role != "agg"}))}
     quants = {quant: number for number, quant in enumerate(dict.fromkeys(curve.quant for curve in found))}
 
@@ -163,7 +235,7 @@ def _points(found: list[Curve], sizes: IntArray) -> Points:
     memory_bytes, memory_limit_bytes = _memory(found)
     return Points(
         role=of_type(lambda curve: Role[curve.role.upper()]),
-        pool=of_type(lambda curve: 0),
+        pool=np.repeat(np.asarray(pools, np.int64), sizes),
         worker_type=np.repeat(np.arange(len(found)), sizes),
         group=of_type(lambda curve: groups.get(curve.group, -1) if curve.role != "agg" else -1),
         gpus=of_type(lambda curve: curve.layout.gpus),

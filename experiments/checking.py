@@ -8,16 +8,12 @@ from typing import Any
 
 import msgspec
 
-from aicfg.experiments.contradictions import Problem, contradictions
+from aicfg.experiments.contradictions import Problem, contradictions, key_text
 from aicfg.experiments.document import KeyPath
-from aicfg.experiments.schema import Experiment, Part
+from aicfg.experiments.fields import Part
+from aicfg.experiments.schema import Experiment, Fleet
 from aicfg.model_specs.errors import nearest
 
-_NOT_YET = {
-    "pools": "several pools are not supported yet; give fleet: {system: …, gpus: …}",
-    "load": "objectives for a given load are not supported yet; the objective is tokens_per_s",
-    "constraints": "own constraints are not supported yet",
-}
 _NUMBER_LIKE = re.compile(r"[-+]?[0-9.][0-9_.,:eExo]*")
 
 
@@ -56,7 +52,7 @@ def _short(text: str) -> str:
 def _part_problems(value: Any, part: type[Part], path: KeyPath) -> Iterator[Problem]:
     fields = msgspec.structs.fields(part)
     keys = [field.name for field in fields]
-    if value is None and not any(field.required for field in fields):
+    if value is None and part is not Fleet and not any(field.required for field in fields):
         return
     if not isinstance(value, dict):
         yield Problem(path, f"got {shown(value)}; expected a mapping with the keys {', '.join(keys)}")
@@ -70,12 +66,26 @@ def _part_problems(value: Any, part: type[Part], path: KeyPath) -> Iterator[Prob
             yield from _field_problems(value[field.name], field.type, place)
         elif field.required:
             yield Problem(place, f"missing; expected {_accepted(field.type)}")
+    if part is Fleet:
+        yield from _fleet_problems(value, path)
+
+
+def _fleet_problems(value: dict[str, Any], path: KeyPath) -> Iterator[Problem]:
+    """A fleet has exactly one of its two forms."""
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Fleet)}
+    if "pools" in value:
+        beside = [key for key in kinds if key in value and key != "pools"]
+        if beside:
+            text = f"given beside {', '.join(beside)}: keep one of the two (a pool has these keys of its own)"
+            yield Problem((*path, "pools"), text)
+        return
+    for key in ("system", "gpus"):
+        if key not in value:
+            yield Problem((*path, key), f"missing; expected {_accepted(kinds[key])}")
 
 
 def _unknown(key: str, keys: list[str], path: KeyPath) -> str:
-    if key in _NOT_YET:
-        return _NOT_YET[key]
-    where = f"of {'.'.join(path)}" if path else "of an experiment"
+    where = f"of {key_text(path)}" if path else "of an experiment"
     return f"unknown key{nearest(key, keys)}; the keys {where} are {', '.join(keys)}"
 
 
@@ -83,10 +93,26 @@ def _field_problems(value: Any, kind: Any, path: KeyPath) -> Iterator[Problem]:
     if isinstance(kind, type) and issubclass(kind, Part):
         yield from _part_problems(value, kind, path)
         return
+    found = list(_inner_problems(value, kind, path))
+    if found:
+        yield from found
+        return
     try:
         msgspec.convert(_folded(value, kind), kind)
     except (msgspec.ValidationError, OverflowError):
         yield Problem(path, f"got {shown(value)}; expected {_accepted(kind)}{_hint(value, kind)}")
+
+
+def _inner_problems(value: Any, kind: Any, path: KeyPath) -> Iterator[Problem]:
+    """What is wrong within a part that can be left out, or within the parts of a list."""
+    for member in _members(kind):
+        if isinstance(member, type) and issubclass(member, Part) and value is not None:
+            yield from _part_problems(value, member, path)
+        elif typing.get_origin(member) is tuple and isinstance(value, list | tuple):
+            of = typing.get_args(member)[0]
+            if isinstance(of, type) and issubclass(of, Part):
+                for number, each in enumerate(value):
+                    yield from _part_problems(each, of, (*path, str(number)))
 
 
 def _folded(value: Any, kind: Any) -> Any:
@@ -128,7 +154,7 @@ def _accepted(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, Part):
         return f"a mapping with the keys {', '.join(field.name for field in msgspec.structs.fields(kind))}"
     choices = _choices(kind)
-    if choices:
+    if choices and len(_members(kind)) == 1:
         return choices[0] if len(choices) == 1 else "one of " + ", ".join(choices)
     return next(_descriptions(kind))
 

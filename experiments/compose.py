@@ -1,5 +1,6 @@
 """The solver's answer into a plan: integers back to the figures of the curves they came from."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import msgspec
@@ -19,67 +20,92 @@ from aicfg.experiments.plan import (
     TablesUsed,
 )
 from aicfg.experiments.prepare import Case
-from aicfg.experiments.recompute import recomputed_tokens_per_s
+from aicfg.experiments.recompute import cost_per_hour, recomputed
 from aicfg.experiments.shares import sources_of
 from aicfg.hardware.breakdown import breakdown
-from aicfg.hardware.curves import Curve
+from aicfg.hardware.curves import Curve, ServingModel
 from aicfg.solver.answer import Answer
+from aicfg.solver.objectives import STAGES
 
 GIB = 2**30
+_OPTIONAL = ("load", "constraints")
+"""Keys of an experiment that are shown only where they are given."""
 
 
 def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms: float) -> Plan:
     """The plan that ``answer`` stands for; without one, a plan without pools."""
     pools = tuple(
-        _pool(case, found.curves[found.curve[point]], int(found.index[point]), workers)
-        for point, workers in zip(answer.points, answer.workers, strict=True)
+        _pool(case, found, point, n) for point, n in zip(answer.points, answer.workers, strict=True)
     )
-    recomputed = recomputed_tokens_per_s(case.experiment, pools) if pools else None
-    gpus = case.experiment.fleet.gpus
-    value = None if answer.value is None else answer.value / MICRO
+    experiment = case.experiment
+    objective = STAGES[experiment.objective]
+    gpus, most = experiment.fleet.budget, objective.maximize
+    tokens_per_s = _micro(answer.tokens)
+    divisor = gpus if most else answer.gpus_used
     tpot_ms = _ms(answer.tpot_ns)
     return Plan(
         schema=1,
         status=cast(Status, answer.status),
-        experiment=case.experiment.name,
+        experiment=experiment.name,
         mode=mode,
         inputs=inputs_of(case),
         profile=case.model.profile.name,
         provenance=provenance_of(case),
-        objective=Objective(case.experiment.objective, value, "max"),
+        objective=Objective(
+            experiment.objective, _in_units(answer.value, objective.per_unit), "max" if most else "min"
+        ),
         pools=pools,
         ttft_ms=_ms(answer.ttft_ns),
         tpot_ms=tpot_ms,
         request_latency_ms=_ms(answer.request_latency_ns),
         concurrency=sum(pool.concurrency for pool in pools if pool.role != "prefill") if pools else None,
-        tokens_per_s=value,
-        tokens_per_s_per_gpu=None if value is None else value / gpus,
+        tokens_per_s=tokens_per_s,
+        tokens_per_s_per_gpu=None if tokens_per_s is None or not divisor else tokens_per_s / divisor,
         tokens_per_s_per_user=1000 / tpot_ms if tpot_ms else None,
         gpus_used=answer.gpus_used,
         gpus_budget=gpus,
-        certificate=_certificate(answer, recomputed, total_ms),
+        certificate=_certificate(
+            answer, objective.per_unit, recomputed(experiment, pools) if pools else None, total_ms
+        ),
+        requests_per_s=_micro(answer.requests),
+        cost_per_hour=cost_per_hour(experiment.fleet, pools) if pools else None,
+        left_out=case.left_out
+        | {experiment.fleet.every[number].label: why for number, why in found.left_out.items()},
     )
 
 
 def inputs_of(case: Case) -> dict[str, Any]:
     """The experiment as understood, as plain values that load again."""
-    plain: dict[str, Any] = msgspec.to_builtins(case.experiment)
-    return plain
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(case.experiment))
+    return {key: value for key, value in plain.items() if key not in _OPTIONAL or value}
+
+
+def _in_units(value: int | None, per_unit: float) -> float | None:
+    return None if value is None else value / per_unit
+
+
+def _micro(value: int | None) -> float | None:
+    return _in_units(value, MICRO)
 
 
 def _ms(nanoseconds: int | None) -> float | None:
-    return None if nanoseconds is None else nanoseconds / NS_PER_MS
+    return _in_units(nanoseconds, NS_PER_MS)
 
 
-def _pool(case: Case, curve: Curve, at: int, workers: int) -> PoolPlan:
+def _pool(case: Case, found: Candidates, point: int, workers: int) -> PoolPlan:
+    """``workers`` workers at one of the solver's points."""
+    number, at = int(found.curve[point]), int(found.index[point])
+    curve, owner = found.curves[number], found.owner[number]
     batch, chunk_tokens = int(curve.batch[at]), int(curve.chunk_tokens[at])
-    spent = breakdown(case.model, curve.role, curve.layout, batch, chunk_tokens)
-    return pool_of(case, curve, at, workers, sources_of(spent.shares))
+    spent = breakdown(owner.model, curve.role, curve.layout, batch, chunk_tokens)
+    pool = pool_of(owner.model, curve, at, workers, sources_of(spent.shares))
+    fleet = case.experiment.fleet
+    return replace(pool, pool=fleet.pools[owner.pool].label) if fleet.pools else pool
 
 
-def pool_of(case: Case, curve: Curve, at: int, workers: int, sources: Sources) -> PoolPlan:
+def pool_of(model: ServingModel, curve: Curve, at: int, workers: int, sources: Sources) -> PoolPlan:
     """``workers`` workers of ``curve``, running at its operating point ``at``."""
-    layout, quant, memory, tables = curve.layout, curve.quant, curve.memory, case.model.tables
+    layout, quant, memory, tables = curve.layout, curve.quant, curve.memory, model.tables
     return PoolPlan(
         role=curve.role,
         system=tables.system,
@@ -109,13 +135,13 @@ def pool_of(case: Case, curve: Curve, at: int, workers: int, sources: Sources) -
     )
 
 
-def _certificate(answer: Answer, recomputed: float | None, total_ms: float) -> Certificate:
+def _certificate(answer: Answer, per_unit: int, again: float | None, total_ms: float) -> Certificate:
     statistics = answer.statistics
     return Certificate(
         engine=answer.engine,
-        bound=None if answer.bound is None else answer.bound / MICRO,
+        bound=_in_units(answer.bound, per_unit),
         gap=answer.gap,
-        recomputed=recomputed,
+        recomputed=again,
         worker_types=statistics.worker_types,
         points=statistics.points_considered,
         rows=statistics.rows,
@@ -127,13 +153,15 @@ def _certificate(answer: Answer, recomputed: float | None, total_ms: float) -> C
 
 def provenance_of(case: Case) -> Provenance:
     """The tables that were read for a case, and where their rows come from."""
-    tables = case.model.tables
-    sources = {
-        family: tuple(f"{source.backend} {source.version}" for source in tables.sources(family))
-        for family in sorted(tables.opened)
-    }
+    used: dict[tuple[str, str, str], dict[str, tuple[str, ...]]] = {}
+    for each in case.models:
+        tables = each.model.tables
+        for family in sorted(tables.opened):
+            sources = tuple(f"{source.backend} {source.version}" for source in tables.sources(family))
+            used.setdefault((tables.system, tables.backend, tables.version), {})[family] = sources
+        used.setdefault((tables.system, tables.backend, tables.version), {})
     return Provenance(
         aicfg=__version__,
-        tables=(TablesUsed(tables.system, tables.backend, tables.version, sources),),
+        tables=tuple(TablesUsed(*names, sources) for names, sources in used.items()),
         model=case.model.architecture.source,
     )

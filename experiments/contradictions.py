@@ -9,6 +9,10 @@ from aicfg.experiments.document import KeyPath
 from aicfg.experiments.schema import Experiment
 from aicfg.model_specs.errors import InputError
 
+ROLES = ("agg", "prefill", "decode")
+_LISTS = ("pools", "constraints")
+"""Keys of lists whose entries have problems of their own."""
+
 
 class Problem(NamedTuple):
     """One fault: the key it is at, and what to say of it."""
@@ -17,7 +21,15 @@ class Problem(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{'.'.join(self.path)}: {self.text}" if self.path else self.text
+        return f"{key_text(self.path)}: {self.text}" if self.path else self.text
+
+
+def key_text(path: KeyPath) -> str:
+    """A key path as messages write it: ``fleet.pools[1].gpus``."""
+    text = ""
+    for before, key in zip(("", *path), path, strict=False):
+        text += f"[{key}]" if before in _LISTS and key.isdecimal() else f".{key}"
+    return text[1:]
 
 
 def contradictions(experiment: Experiment) -> Iterator[Problem]:
@@ -30,6 +42,9 @@ def contradictions(experiment: Experiment) -> Iterator[Problem]:
     yield from _of_formats(experiment)
     yield from _of_drafts(experiment)
     yield from _of_batches(experiment)
+    yield from _of_pools(experiment)
+    yield from _of_objective(experiment)
+    yield from _of_constraints(experiment)
 
 
 def _of_bounds(experiment: Experiment) -> Iterator[Problem]:
@@ -50,12 +65,13 @@ def _of_formats(experiment: Experiment) -> Iterator[Problem]:
         return
     from aicfg.model_specs.quantization import Quant
 
-    for component, name in given.items():
-        try:
-            Quant(**{component: name})
-        except InputError as error:
-            text = str(error).removeprefix(f"quant.{component}: ")
-            yield Problem(("serving", "quant", component), text)
+    for component, names in given.items():
+        for name in (names,) if isinstance(names, str) else names:
+            try:
+                Quant(**{component: name})
+            except InputError as error:
+                text = str(error).removeprefix(f"quant.{component}: ")
+                yield Problem(("serving", "quant", component), text)
 
 
 def _of_drafts(experiment: Experiment) -> Iterator[Problem]:
@@ -78,8 +94,48 @@ def _of_drafts(experiment: Experiment) -> Iterator[Problem]:
 
 
 def _of_batches(experiment: Experiment) -> Iterator[Problem]:
-    for role in ("agg", "prefill", "decode"):
+    for role in ROLES:
         search = getattr(experiment.serving.search, role)
         if search.batch is not None and search.max_batch is not None:
             place = ("serving", "search", role, "max_batch")
             yield Problem(place, "given beside batch: keep one of the two")
+
+
+def _of_pools(experiment: Experiment) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for number, pool in enumerate(experiment.fleet.pools):
+        place = ("fleet", "pools", str(number), "name")
+        if pool.label in seen:
+            first = f"fleet.pools[{seen[pool.label]}]"
+            yield Problem(
+                place, f"{pool.label!r} is the name of {first} too; give each pool a name of its own"
+            )
+        elif pool.label in ROLES:
+            yield Problem(place, f"got {pool.label!r}, which is a role; expected another name")
+        seen.setdefault(pool.label, number)
+
+
+def _of_objective(experiment: Experiment) -> Iterator[Problem]:
+    objective, fleet = experiment.objective, experiment.fleet
+    if objective != "tokens_per_s" and experiment.load is None:
+        yield Problem(
+            ("load",),
+            f"missing; objective {objective} needs what must be served, such as {{requests_per_s: 10}}",
+        )
+    if objective == "cost":
+        for number, pool in enumerate(fleet.every):
+            if pool.price_per_gpu_hour is None:
+                path = ("fleet", *(("pools", str(number)) if fleet.pools else ()), "price_per_gpu_hour")
+                yield Problem(path, "missing; objective cost needs the price of a GPU-hour")
+
+
+def _of_constraints(experiment: Experiment) -> Iterator[Problem]:
+    if not experiment.constraints:
+        return
+    from aicfg.solver.constraints import parse
+
+    for number, text in enumerate(experiment.constraints):
+        try:
+            parse(text)
+        except InputError as error:
+            yield Problem(("constraints", str(number)), str(error).removeprefix("constraint "))

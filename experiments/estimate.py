@@ -125,6 +125,10 @@ def estimate_of(case: Case, workers: Sequence[Worker]) -> Estimate:
         For a layout that the model cannot have, or an operation that was not measured.
     """
     _check_roles(workers)
+    if case.experiment.fleet.pools:
+        raise InputError("fleet.pools: an estimate is of one system; give fleet: {system: …, gpus: …}")
+    if len(case.models) > 1:
+        raise InputError("serving.quant: an estimate is of one format for each component")
     pools, tokens = zip(*(_pool(case, worker) for worker in workers), strict=True)
     ttft_ms = max((pool.ttft_ms for pool in pools if pool.ttft_ms is not None), default=None)
     tpot_ms = max((pool.tpot_ms for pool in pools if pool.tpot_ms is not None), default=None)
@@ -173,7 +177,7 @@ def _pool(case: Case, worker: Worker) -> tuple[PoolEstimate, float]:
         raise InputError(f"{worker.role} {layout}: {error}") from None
     spent = breakdown(model, worker.role, layout, worker.batch, chunk)
     pool = PoolEstimate(
-        pool=pool_of(case, curve, 0, worker.workers, sources_of(spent.shares)),
+        pool=pool_of(model, curve, 0, worker.workers, sources_of(spent.shares)),
         fits=bool(curve.memory.fits[0]),
         ttft_ms=None if worker.role == "decode" else float(curve.ttft_ms[0]),
         tpot_ms=None if worker.role == "prefill" else float(curve.tpot_ms[0]),

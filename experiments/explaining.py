@@ -1,18 +1,21 @@
 """Why nothing is feasible, in the experiment's own keys and units, over all of its modes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, product
 from math import ceil
+from types import MappingProxyType
 
 import msgspec
 
-from aicfg.experiments.assemble import NS_PER_MS, Candidates, Mode, ask, candidates, modes
+from aicfg.experiments.assemble import NS_PER_MS, Candidates, Mode, ask, candidates, ways
 from aicfg.experiments.compose import GIB, plan_of
 from aicfg.experiments.plan import Explanation, Relaxation
 from aicfg.experiments.prepare import Case
 from aicfg.experiments.words import explanation_words
 from aicfg.solver import explain as solver
+from aicfg.solver.names import pool_names
+from aicfg.solver.points import Ask
 
 _KEYS = {
     "ttft": "sla.ttft_ms",
@@ -21,7 +24,9 @@ _KEYS = {
     "memory": "memory_gib",
 }
 _FLEET = "fleet.gpus"
-"""The key of what the solver calls ``gpus(<pool>)``: there is one pool."""
+"""The key of what the solver calls ``gpus(<pool>)`` where there is one pool."""
+Keys = Mapping[str, str]
+"""The keys of what the solver calls ``gpus(<pool>)`` where there are several pools."""
 
 
 def explanation_of(case: Case, engine: str) -> Explanation:
@@ -31,23 +36,40 @@ def explanation_of(case: Case, engine: str) -> Explanation:
     the experiment's to change, so it is named only where the model fits no layout at all.
     """
     found = candidates(case, any_size=True)
-    asked = {mode: ask(case, found, mode, None) for mode in modes(case)}
+    bare = without_demands(case)
+    asked = {mode: ask(bare, found, mode, None) for mode in ways(case)}
+    keys = _keys(case, next(iter(asked.values())))
     by_mode = {mode: solver.explain(found.points, each, engine) for mode, each in asked.items()}
-    relaxations = tuple(_relaxations(case, found, by_mode))
-    combined = _combined(by_mode.values())
+    relaxations = tuple(_relaxations(bare, found, by_mode, keys))
+    combined = _combined(by_mode.values(), keys)
     text = explanation_words(relaxations, combined)
-    return Explanation(relaxations, _conflict(by_mode.values()), combined, text)
+    return Explanation(relaxations, _conflict(by_mode.values(), keys), combined, text)
 
 
-def _conflict(explanations: Iterable[solver.Explanation]) -> tuple[str, ...]:
+def without_demands(case: Case) -> Case:
+    """The case without its load and its own constraints: the highest tokens/s within its bounds."""
+    bare = {"load": None, "constraints": (), "objective": "tokens_per_s"}
+    return replace(case, experiment=msgspec.structs.replace(case.experiment, **bare))
+
+
+def _keys(case: Case, asked: Ask) -> Keys:
+    """The key of each pool's GPUs, by the solver's name; empty for a fleet of one system."""
+    fleet = case.experiment.fleet
+    names = pool_names(asked) if fleet.pools else ()
+    return {f"gpus({name})": fleet.key(number, "gpus") for number, name in enumerate(names)}
+
+
+def _conflict(
+    explanations: Iterable[solver.Explanation], keys: Keys = MappingProxyType({})
+) -> tuple[str, ...]:
     """The smallest set that no mode can hold: one conflict of each, as alike as can be, joined."""
     found = [each.conflicts for each in explanations if each.conflicts]
     joined = [list(dict.fromkeys(chain.from_iterable(chosen))) for chosen in product(*found)]
-    return tuple(_key(name) for name in sorted(joined, key=len)[0])
+    return tuple(_key(name, keys) for name in sorted(joined, key=len)[0])
 
 
 def _relaxations(
-    case: Case, found: Candidates, by_mode: dict[Mode, solver.Explanation]
+    case: Case, found: Candidates, by_mode: dict[Mode, solver.Explanation], keys: Keys
 ) -> Iterator[Relaxation]:
     """One entry for each constraint, with the mode's change that is the smallest."""
     alone: dict[str, list[tuple[Mode, solver.Relaxation]]] = {}
@@ -58,9 +80,9 @@ def _relaxations(
             alone.setdefault(each.constraint, []).append((mode, each))
     for name in sorted(alone, key=_order):
         if alone[name]:
-            yield _relaxation(case, found, *min(alone[name], key=_size))
-        elif (asked := _asked(case, name)) is not None:
-            yield Relaxation(_key(name), asked, None, None)
+            yield _relaxation(case, found, _key(name, keys), *min(alone[name], key=_size))
+        elif (asked := _asked(case, name, keys)) is not None:
+            yield Relaxation(_key(name, keys), asked, None, None)
 
 
 def _size(change: tuple[Mode, solver.Relaxation]) -> tuple[int, int]:
@@ -70,8 +92,8 @@ def _size(change: tuple[Mode, solver.Relaxation]) -> tuple[int, int]:
     return each.needed - each.asked, -value
 
 
-def _relaxation(case: Case, found: Candidates, mode: Mode, each: solver.Relaxation) -> Relaxation:
-    key, asked, needed = _key(each.constraint), _in_units(each.constraint, each.asked), _needed(each)
+def _relaxation(case: Case, found: Candidates, key: str, mode: Mode, each: solver.Relaxation) -> Relaxation:
+    asked, needed = _in_units(each.constraint, each.asked), _needed(each)
     plan = None
     if each.plan is not None:
         changed = _changed(case, key, needed)
@@ -85,12 +107,20 @@ def _changed(case: Case, key: str, value: float) -> Case:
     part, _, name = key.partition(".")
     if not name:
         return case
+    fleet = experiment.fleet
+    if part == "fleet" and fleet.pools:
+        pools = tuple(
+            msgspec.structs.replace(pool, gpus=int(value)) if fleet.key(j, "gpus") == key else pool
+            for j, pool in enumerate(fleet.pools)
+        )
+        changed_fleet = msgspec.structs.replace(fleet, pools=pools)
+        return replace(case, experiment=msgspec.structs.replace(experiment, fleet=changed_fleet))
     number = int(value) if key == _FLEET else value
     changed = msgspec.structs.replace(getattr(experiment, part), **{name: number})
     return replace(case, experiment=msgspec.structs.replace(experiment, **{part: changed}))
 
 
-def _combined(explanations: Iterable[solver.Explanation]) -> dict[str, float] | None:
+def _combined(explanations: Iterable[solver.Explanation], keys: Keys) -> dict[str, float] | None:
     """The nearest combined change of all modes: the one whose largest relative change is the smallest."""
     changes = [each.combined for each in explanations if each.combined]
     if not changes:
@@ -99,11 +129,11 @@ def _combined(explanations: Iterable[solver.Explanation]) -> dict[str, float] | 
     def largest(change: tuple[solver.Relaxation, ...]) -> float:
         return max((each.needed - each.asked) / max(each.asked, 1) for each in change)
 
-    return {_key(each.constraint): _needed(each) for each in min(changes, key=largest)}
+    return {_key(each.constraint, keys): _needed(each) for each in min(changes, key=largest)}
 
 
-def _key(constraint: str) -> str:
-    return _KEYS.get(constraint, _FLEET)
+def _key(constraint: str, keys: Keys) -> str:
+    return _KEYS.get(constraint, keys.get(constraint, _FLEET))
 
 
 def _order(constraint: str) -> int:
@@ -127,8 +157,9 @@ def _needed(each: solver.Relaxation) -> float:
     return ceil(each.needed * steps / NS_PER_MS) / steps
 
 
-def _asked(case: Case, constraint: str) -> float | None:
+def _asked(case: Case, constraint: str, keys: Keys) -> float | None:
     """The experiment's own bound; None for memory, of which the experiment asks nothing."""
-    sla, gpus = case.experiment.sla, case.experiment.fleet.gpus
+    sla, fleet = case.experiment.sla, case.experiment.fleet
+    gpus = fleet.pools[list(keys).index(constraint)].gpus if constraint in keys else fleet.gpus
     bounds = {"ttft": sla.ttft_ms, "tpot": sla.tpot_ms, "request_latency": sla.request_latency_ms}
     return None if constraint == "memory" else bounds.get(constraint, gpus)

@@ -4,7 +4,7 @@
 What does not apply is ``None`` (``null``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -100,6 +100,8 @@ class PoolPlan:
     memory_gib: MemoryGib
     sources: Sources | None = None
     """What the time of its steps rests on."""
+    pool: str | None = None
+    """The pool of the fleet that it runs in; None where the fleet is of one system."""
 
     @property
     def gpus(self) -> int:
@@ -119,7 +121,7 @@ class Certificate:
     engine: str
     bound: float | None
     gap: float | None
-    """(bound - value) / value; 0 is a proven optimum."""
+    """|bound - value| / value; 0 is a proven optimum."""
     recomputed: float | None
     """The objective evaluated afresh from the plan's pools, without the program."""
     worker_types: int
@@ -198,7 +200,8 @@ class Plan:
     concurrency: int | None
     tokens_per_s: float | None
     tokens_per_s_per_gpu: float | None
-    """Divided by the GPUs of the budget: leaving one idle costs."""
+    """Divided by the GPUs of the budget: leaving one idle costs. By the GPUs used where the objective
+    is another than tokens/s."""
     tokens_per_s_per_user: float | None
     gpus_used: int | None
     gpus_budget: int
@@ -206,6 +209,12 @@ class Plan:
     alternatives: tuple["Plan", ...] = ()
     pareto: tuple["Plan", ...] = ()
     explanation: Explanation | None = None
+    requests_per_s: float | None = None
+    """What the plan can serve."""
+    cost_per_hour: float | None = None
+    """Price of an hour of the GPUs used; None where the fleet has no prices."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Pools of the fleet on which nothing can be served, and why."""
 
     @property
     def exit_code(self) -> int:
@@ -251,6 +260,8 @@ _WHOLE: tuple[str, ...] = (
     "concurrency",
     "gpus_used",
     "gpus_budget",
+    "requests_per_s",
+    "cost_per_hour",
 )
 
 

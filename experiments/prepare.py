@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from time import perf_counter
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -14,7 +16,7 @@ from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.places import SHIPPED, Places
-from aicfg.hardware.profile import load_profile
+from aicfg.hardware.profile import Profile, load_profile
 from aicfg.hardware.system import System
 from aicfg.hardware.tables.store import Tables
 from aicfg.hardware.workload import Speculative, Workload
@@ -25,14 +27,31 @@ from aicfg.model_specs.resolve import load_architecture
 
 
 @dataclass(frozen=True)
+class PoolModel:
+    """The model as it is served on one pool of the fleet."""
+
+    pool: int
+    """Position among the fleet's pools."""
+    model: ServingModel
+
+
+@dataclass(frozen=True)
 class Case:
     """An experiment with everything that it names at hand."""
 
     experiment: Experiment
     """As understood: defaults filled in, names in their canonical form."""
-    model: ServingModel
+    models: tuple[PoolModel, ...]
+    """One for each pool and choice of formats that can be priced, at least one."""
     seconds: float
     """What it took to get ready."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Pools, and formats on a pool, that cannot be priced, and why."""
+
+    @property
+    def model(self) -> ServingModel:
+        """The model on the first pool: all there is where the fleet is of one system."""
+        return self.models[0].model
 
 
 def prepare(experiment: Experiment) -> Case:
@@ -49,53 +68,127 @@ def prepare(experiment: Experiment) -> Case:
         profile = load_profile(experiment.profile)
     with _at("profile_overrides"):
         profile = overridden(profile, experiment.profile_overrides)
-    mode = DataMode(serving.data_mode)
     with _at("serving.systems_paths"):
         places = Places(serving.systems_paths or (SHIPPED,))
-    with _at("fleet.system"):
-        system = places.load_system(experiment.fleet.system)
+    systems = [_system(places, experiment, number) for number in range(len(experiment.fleet.every))]
     with _at("model"):
         architecture = load_architecture(experiment.model, experiment.assume_family)
     _check_context(experiment, architecture)
+    drafts = serving.speculative
+    whole = _Whole(
+        architecture=architecture,
+        workload=Workload(asked.isl, asked.osl, asked.prefix),
+        profile=profile,
+        mode=DataMode(serving.data_mode),
+        speculative=Speculative(drafts.nextn, drafts.kept),
+        memory_fraction=serving.memory_fraction,
+    )
+    models, left_out = _models(experiment, places, systems, whole)
+    understood = _understood(experiment, systems, [each.model for each in models])
+    return Case(understood, tuple(models), perf_counter() - started, left_out)
+
+
+class _Whole(TypedDict):
+    """What the models of all pools share."""
+
+    architecture: Architecture
+    workload: Workload
+    profile: Profile
+    mode: DataMode
+    speculative: Speculative
+    memory_fraction: float | None
+
+
+def _system(places: Places, experiment: Experiment, number: int) -> System:
+    """The system of one pool, with the node size that the experiment gives it."""
+    pool = experiment.fleet.every[number]
+    with _at(experiment.fleet.key(number, "system")):
+        system = places.load_system(pool.system)
+    return replace(system, gpus_per_node=pool.gpus_per_node) if pool.gpus_per_node else system
+
+
+def _models(
+    experiment: Experiment, places: Places, systems: list[System], whole: _Whole
+) -> tuple[list[PoolModel], dict[str, str]]:
+    """The models of each pool; of several, those are left out that cannot be priced, unless none can."""
+    serving, models, left_out = experiment.serving, list[PoolModel](), dict[str, str]()
+    choices = list(_choices(serving.quant))
+    for number, (system, pool) in enumerate(zip(systems, experiment.fleet.every, strict=True)):
+        for named in choices:
+            try:
+                model = _model(places, system, serving, named, whole)
+            except InputError as error:
+                words = "".join(f" {key} {named[key]}" for key in named if len(choices) > 1)
+                left_out[f"{pool.label}{words}"] = str(error)
+            else:
+                known = {each.model.quant for each in models if each.pool == number}
+                if model.quant not in known:
+                    models.append(PoolModel(number, model))
+    if not models:
+        raise InputError("; ".join(dict.fromkeys(left_out.values())))
+    return models, left_out
+
+
+def _choices(given: schema.Quant) -> Iterator[dict[str, str]]:
+    """Every combination of the formats that are named."""
+    named = {name: value for name, value in msgspec.structs.asdict(given).items() if value}
+    lists = [(value,) if isinstance(value, str) else value for value in named.values()]
+    for chosen in product(*lists):
+        yield dict(zip(named, chosen, strict=True))
+
+
+def _model(
+    places: Places, system: System, serving: schema.Serving, named: dict[str, str], whole: _Whole
+) -> ServingModel:
+    """The model on one system, in the named formats."""
+    mode = whole["mode"]
     with _at("serving"):
         tables = places.open_tables(
             system.name, serving.backend, serving.version, required=mode is not DataMode.SOL
         )
     with _at("serving.quant"):
-        quant = _quant(serving.quant, architecture, system, tables, mode)
-    workload = Workload(asked.isl, asked.osl, asked.prefix)
-    drafts = serving.speculative
-    model = ServingModel(
-        architecture,
-        quant,
-        workload,
-        system,
-        tables,
-        profile,
-        mode=mode,
-        speculative=Speculative(drafts.nextn, drafts.kept),
-        memory_fraction=serving.memory_fraction,
-    )
-    return Case(_understood(experiment, model), model, perf_counter() - started)
+        quant = _quant(named, whole["architecture"], system, tables, mode)
+    return ServingModel(quant=quant, system=system, tables=tables, **whole)
 
 
-def _understood(experiment: Experiment, model: ServingModel) -> Experiment:
-    """``experiment`` with every name in its canonical form and every default filled in."""
-    serving, drafts = experiment.serving, model.speculative
+def _understood(experiment: Experiment, systems: list[System], models: list[ServingModel]) -> Experiment:
+    """``experiment`` with every name in its canonical form and every default filled in.
+
+    Where pools differ in formats or versions, what was given stays.
+    """
+    serving, drafts, first = experiment.serving, models[0].speculative, models[0]
     accepted = drafts.accepted if drafts.nextn else None
-    quant: dict[str, str | None] = asdict(model.quant)
-    if model.architecture.moe is None:
+    quant: dict[str, Any] = msgspec.structs.asdict(serving.quant)
+    for name, value in asdict(first.quant).items():
+        chosen = isinstance(quant[name], tuple)
+        if not chosen and all(getattr(model.quant, name) == value for model in models):
+            quant[name] = value
+    if first.architecture.moe is None:
         quant["moe"] = serving.quant.moe  # a dense model has no experts to have a format
+    versions = {model.tables.version for model in models}
     return msgspec.structs.replace(
         experiment,
-        fleet=msgspec.structs.replace(experiment.fleet, system=model.system.name),
+        fleet=_named_fleet(experiment.fleet, systems),
         serving=msgspec.structs.replace(
             serving,
-            version=model.tables.version or None,
+            version=(first.tables.version or None) if len(versions) == 1 else serving.version,
             quant=schema.Quant(**quant),
             speculative=schema.Speculative(nextn=drafts.nextn, accepted=accepted),
         ),
     )
+
+
+def _named_fleet(fleet: schema.Fleet, systems: list[System]) -> schema.Fleet:
+    """``fleet`` with the systems' canonical names; a pool keeps the name that it goes by."""
+    if not fleet.pools:
+        return msgspec.structs.replace(fleet, system=systems[0].name)
+    pools = (
+        msgspec.structs.replace(
+            pool, system=system.name, name="" if pool.label == system.name else pool.label
+        )
+        for pool, system in zip(fleet.pools, systems, strict=True)
+    )
+    return msgspec.structs.replace(fleet, pools=tuple(pools))
 
 
 @contextmanager
@@ -118,9 +211,8 @@ def _check_context(experiment: Experiment, architecture: Architecture) -> None:
 
 
 def _quant(
-    given: schema.Quant, architecture: Architecture, system: System, tables: Tables, mode: DataMode
+    named: dict[str, str], architecture: Architecture, system: System, tables: Tables, mode: DataMode
 ) -> Quant:
     """What is given, else what the checkpoint asks for; a format that was only implied follows the tables."""
-    named = {name: value for name, value in msgspec.structs.asdict(given).items() if value}
     quant = Quant(**{**asdict(infer(architecture)), **named})
     return fitting_quant(architecture, quant, system, tables, mode, frozenset(named))

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -15,11 +16,14 @@ from aicfg.experiments.words import (
     MODES,
     bounds_words,
     exact,
+    formats_words,
     number,
     plan_words,
+    pool_words,
     share,
     sources_together,
     sources_words,
+    value_words,
 )
 
 if TYPE_CHECKING:
@@ -56,9 +60,11 @@ def _chosen(plan: Plan) -> Iterator[RenderableType]:
 def _headline(plan: Plan) -> Text:
     text = Text()
     text.append(f"{MODES[plan.mode or 'agg'].capitalize()}", "bold green")
-    text.append(f"  {number(plan.tokens_per_s)} tokens/s", "bold")
+    text.append(f"  {value_words(plan.objective)}", "bold")
+    if plan.objective.name != "tokens_per_s":
+        text.append(f"  {number(plan.tokens_per_s)} tokens/s")
     text.append(f"  {number(plan.tokens_per_s_per_gpu)} per GPU")
-    if plan.tokens_per_s_per_user is not None:
+    if plan.tokens_per_s_per_user is not None and plan.objective.name == "tokens_per_s":
         text.append(f"  {number(plan.tokens_per_s_per_user)} per user")
     if plan.status == "optimal":
         text.append("  ✓ proven optimal", "green")
@@ -75,6 +81,12 @@ def _facts(plan: Plan) -> Table:
     table.add_column()
     table.add_row()
     table.add_row("GPUs", _gpu_bar(plan))
+    for words in _chosen_formats(plan):
+        table.add_row("formats", words)
+    if plan.cost_per_hour is not None:
+        table.add_row("cost", f"{number(plan.cost_per_hour)} per hour")
+    if load := plan.inputs.get("load"):
+        table.add_row("load", f"{number(load['requests_per_s'])} of {number(plan.requests_per_s)} requests/s")
     sla = plan.inputs["sla"]
     table.add_row("TTFT", latency(plan.ttft_ms, sla["ttft_ms"]))
     table.add_row("TPOT", latency(plan.tpot_ms, sla["tpot_ms"]))
@@ -87,9 +99,22 @@ def _facts(plan: Plan) -> Table:
     table.add_row("rests on", _provenance(plan))
     if (sources := sources_together(plan.pools)) is not None:
         table.add_row("", f"time {sources_words(sources)}")
+    for pool, why in plan.left_out.items():
+        table.add_row("left out", f"{pool}: {why}")
+    for constraint in plan.inputs.get("constraints", ()):
+        table.add_row("holds", constraint)
     if remark := plan.provenance.model.partition("; ")[2]:
         table.add_row("model", remark)
     return table
+
+
+def _chosen_formats(plan: Plan) -> Iterator[str]:
+    """Number formats of each pool, where there was a choice."""
+    given = plan.inputs["serving"]["quant"]
+    if any(isinstance(each, list) for each in given.values()):
+        for pool in plan.pools:
+            experts = {} if given["moe"] else {"moe": None}
+            yield f"{pool_words(pool)}: {formats_words(asdict(pool.quant) | experts)}"
 
 
 def _gpu_bar(plan: Plan) -> Text:
@@ -109,12 +134,12 @@ def _gpu_bar(plan: Plan) -> Text:
 
 
 def _runner_up(plan: Plan, other: Plan) -> str:
-    mode = MODES[other.mode or "agg"]
-    if not other.tokens_per_s or not plan.tokens_per_s:
+    mode, value, best = MODES[other.mode or "agg"], other.objective.value, plan.objective.value
+    if not value or not best:
         return f"{mode}: no plan ({other.status})"
-    less = share((plan.tokens_per_s - other.tokens_per_s) / plan.tokens_per_s)
-    pools = plan_words(other)
-    return f"{mode}, {less} less: {number(other.tokens_per_s)} tokens/s ({pools})"
+    more = "less" if plan.objective.sense == "max" else "more"
+    distance = share(abs(best - value) / best)
+    return f"{mode}, {distance} {more}: {value_words(other.objective)} ({plan_words(other)})"
 
 
 def _certificate(plan: Plan) -> str:
@@ -168,7 +193,7 @@ def _relaxations(plan: Plan) -> Table:
     for each in plan.explanation.relaxations:
         gives = "no change of it alone is enough"
         if each.plan is not None:
-            gives = f"{number(each.plan.tokens_per_s)} tokens/s, {plan_words(each.plan)}"
+            gives = f"{value_words(each.plan.objective)}, {plan_words(each.plan)}"
         needed = "-" if each.needed is None else exact(each.needed)
         table.add_row(each.constraint, exact(each.asked), needed, gives)
     return table

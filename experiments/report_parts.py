@@ -38,7 +38,7 @@ def title(name: str, inputs: Mapping[str, Any], gpus: int) -> Text:
     """What was asked: model, GPUs, engine; lengths, number formats, drafts."""
     serving, workload = inputs["serving"], inputs["workload"]
     text = Text()
-    text.append(f"{inputs['model']} on {gpus:,} × {inputs['fleet']['system']}", "bold")
+    text.append(f"{inputs['model']} on {_fleet(inputs['fleet'], gpus)}", "bold")
     text.append(f" with {serving['backend']} {serving['version'] or ''}".rstrip(), "bold")
     prefix = f" ({workload['prefix']:,} cached)" if workload["prefix"] else ""
     lengths = f"{name}: {workload['isl']:,} tokens in{prefix}, {workload['osl']:,} out"
@@ -46,6 +46,11 @@ def title(name: str, inputs: Mapping[str, Any], gpus: int) -> Text:
     between = "; " if len(lengths) + len(formats) + 2 <= WIDTH else "\n"
     text.append(f"\n{lengths}{between}{formats}", "dim")
     return text
+
+
+def _fleet(fleet: Mapping[str, Any], gpus: int) -> str:
+    pools = fleet.get("pools") or ({**fleet, "gpus": gpus},)
+    return " + ".join(f"{pool['gpus']:,} × {pool['system']}" for pool in pools)
 
 
 def _drafts(serving: Mapping[str, Any]) -> str:
@@ -57,20 +62,25 @@ def pool_table(pools: Sequence[PoolPlan]) -> Table:
     """One line a pool; a batch is that of one attention rank and stage, with how many of these there are."""
     ranked = any(pool.dp * pool.pp > 1 for pool in pools)
     batch = "batch × ranks" if ranked else "batch"
-    left, right = ("role", "workers", "memory of a GPU"), ["GPUs", batch, "step ms", "requests/s"]
+    named = any(pool.pool for pool in pools)
+    left, right = (
+        ("role", *(("pool",) if named else ()), "workers", "memory of a GPU"),
+        ["GPUs", batch, "step ms", "requests/s"],
+    )
     chunked = any(pool.chunk_tokens is not None for pool in pools)
     if chunked:
         right.insert(2, "chunk")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for head in (*left[:2], *right, *left[2:]):
+    for head in (*left[:-1], *right, left[-1]):
         table.add_column(head, justify="left" if head in left else "right", no_wrap=True)
     for pool in pools:
         table.add_row(
             Text(pool.role, COLOURS[pool.role]),
+            *((pool.pool or "",) if named else ()),
             f"{pool.workers:,} × {layout(pool)}",
             f"{pool.gpus:,}",
             f"{pool.batch:,} × {pool.dp * pool.pp}" if ranked else f"{pool.batch:,}",
-            *([f"{pool.chunk_tokens or 0:,}"] if chunked else []),
+            *([f"{pool.chunk_tokens:,}" if pool.chunk_tokens else "-"] if chunked else []),
             f"{pool.step_ms:.2f}",
             number(pool.workers * pool.requests_per_s),
             _memory(pool),

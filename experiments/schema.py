@@ -8,47 +8,32 @@ from itertools import accumulate
 from operator import mul
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-MAX_TOKENS = 10_000_000
-MAX_GPUS = 100_000
-MAX_MS = 1e9
+from aicfg.experiments.fields import MAX_GPUS as MAX_GPUS
+from aicfg.experiments.fields import MAX_MS as MAX_MS
+from aicfg.experiments.fields import (
+    MAX_TOKENS,
+    Batch,
+    Batches,
+    Bound,
+    Degrees,
+    Formats,
+    Gpus,
+    NodeGpus,
+    Part,
+    Price,
+    Rate,
+    SystemName,
+    Text,
+    Tokens,
+)
 
 DEFAULT_PROFILE = "aicfg"
 
-ModeName = Literal["auto", "agg", "disagg"]
+ModeName = Literal["auto", "agg", "disagg", "mixed"]
+ObjectiveName = Literal["tokens_per_s", "gpus", "cost", "ttft", "tpot", "request_latency"]
 DataModeName = Literal["silicon", "hybrid", "empirical", "sol"]
-
-Text = Annotated[str, Meta(min_length=1, description="text")]
-Format = Annotated[str, Meta(min_length=1, description="the name of a number format, such as fp8")]
-Tokens = Annotated[
-    int, Meta(ge=1, le=MAX_TOKENS, description=f"a whole number of tokens from 1 to {MAX_TOKENS:,}")
-]
-Bound = Annotated[
-    float,
-    Meta(ge=1e-6, le=MAX_MS, description="milliseconds above 0 (leave the key out for no bound)"),
-]
-Degree = Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1,024")]
-Batch = Annotated[int, Meta(ge=1, le=65_536, description="a whole number from 1 to 65,536")]
-Degrees = Annotated[
-    tuple[Degree, ...],
-    Meta(
-        min_length=1, max_length=64, description="a list of whole numbers from 1 to 1,024, such as [1, 2, 4]"
-    ),
-]
-Batches = Annotated[
-    tuple[Batch, ...],
-    Meta(
-        min_length=1,
-        max_length=4096,
-        description="a list of whole numbers from 1 to 65,536, such as [16, 32, 64]",
-    ),
-]
-Rate = Annotated[float, Meta(ge=0, le=1, description="a share from 0 to 1")]
-
-
-class Part(Struct, frozen=True, forbid_unknown_fields=True):
-    """A mapping of the experiment: strict and unchangeable."""
 
 
 class Workload(Part, frozen=True, kw_only=True):
@@ -85,28 +70,83 @@ class Sla(Part, frozen=True, kw_only=True):
     )
 
 
-class Fleet(Part, frozen=True, kw_only=True):
-    """The GPUs that the deployment may use."""
+class FleetPool(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """GPUs of one system."""
 
-    system: Annotated[
-        Text, Meta(description="the name of a GPU system, such as h100_sxm", title="GPU system")
-    ]
-    gpus: Annotated[
-        int, Meta(ge=1, le=MAX_GPUS, description=f"a whole number of GPUs from 1 to {MAX_GPUS:,}")
+    system: SystemName
+    gpus: Gpus
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
+            description="letters, digits and _ (constraints use it)",
+            title="Name of the pool, in place of the system's",
+        ),
+    ] = ""
+    price_per_gpu_hour: Price | None = None
+    gpus_per_node: NodeGpus | None = None
+
+    @property
+    def label(self) -> str:
+        """What the pool is called."""
+        return self.name or self.system
+
+
+class Fleet(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """The GPUs that the deployment may use: of one system, or pools of several."""
+
+    system: SystemName = ""
+    gpus: Gpus = 0
+    price_per_gpu_hour: Price | None = None
+    gpus_per_node: NodeGpus | None = None
+    pools: Annotated[
+        tuple[FleetPool, ...],
+        Meta(
+            min_length=1,
+            max_length=16,
+            description="a list of 1 to 16 pools, such as [{system: h100_sxm, gpus: 16}]",
+            title="Pools of GPUs, in place of system and gpus",
+        ),
+    ] = ()
+
+    @property
+    def every(self) -> tuple[FleetPool, ...]:
+        """The pools, also of a fleet of one system."""
+        own = {
+            name: getattr(self, name) for name in ("system", "gpus", "price_per_gpu_hour", "gpus_per_node")
+        }
+        return self.pools or (FleetPool(**own),)
+
+    @property
+    def budget(self) -> int:
+        """GPUs of all pools together."""
+        return sum(pool.gpus for pool in self.every)
+
+    def key(self, number: int, name: str) -> str:
+        """The key of one pool's ``name``."""
+        return f"fleet.pools[{number}].{name}" if self.pools else f"fleet.{name}"
+
+
+class Load(Part, frozen=True, kw_only=True):
+    """What the deployment must serve."""
+
+    requests_per_s: Annotated[
+        float,
+        Meta(ge=1e-3, le=1e6, description="requests/s from 0.001 to 1,000,000", title="Requests a second"),
     ]
 
 
 class Quant(Part, frozen=True, kw_only=True):
-    """Number formats by component; what is left out follows the checkpoint.
+    """Number formats by component; what is left out follows the checkpoint, of a list the best is chosen.
 
     The names are those of ``aicfg.model_specs.quantization``.
     """
 
-    gemm: Annotated[Format | None, Meta(title="Dense weights")] = None
-    moe: Annotated[Format | None, Meta(title="Expert weights")] = None
-    kvcache: Annotated[Format | None, Meta(title="KV cache")] = None
-    fmha: Annotated[Format | None, Meta(title="Attention")] = None
-    comm: Annotated[Format | None, Meta(title="Communication")] = None
+    gemm: Annotated[Formats | None, Meta(title="Dense weights")] = None
+    moe: Annotated[Formats | None, Meta(title="Expert weights")] = None
+    kvcache: Annotated[Formats | None, Meta(title="KV cache")] = None
+    fmha: Annotated[Formats | None, Meta(title="Attention")] = None
+    comm: Annotated[Formats | None, Meta(title="Communication")] = None
 
 
 class RoleSearch(Part, frozen=True, kw_only=True):
@@ -167,7 +207,9 @@ class Serving(Part, frozen=True, kw_only=True):
     version: Annotated[
         Text | None, Meta(description="text in quotes, such as '0.24.0'", title="Engine version")
     ] = None
-    mode: Annotated[ModeName, Meta(title="Aggregated, disaggregated, or the better of both")] = "auto"
+    mode: Annotated[
+        ModeName, Meta(title="Aggregated, disaggregated, the better of both, or both side by side")
+    ] = "auto"
     data_mode: Annotated[DataModeName, Meta(title="Measured figures only, or estimates too")] = "silicon"
     systems_paths: Annotated[
         Annotated[
@@ -184,7 +226,8 @@ class Serving(Part, frozen=True, kw_only=True):
         Meta(title="Share of a GPU's memory that the engine may use, in place of its default"),
     ] = None
     types_per_role: Annotated[
-        int, Meta(ge=1, le=1, description="1 (one worker type a role)", title="Worker types a role")
+        Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64, or any")] | Literal["any"],
+        Meta(title="Worker types a role at most"),
     ] = 1
     search: Search = Search()
 
@@ -207,7 +250,16 @@ class Experiment(Part, frozen=True, kw_only=True):
     sla: Sla = Sla()
     fleet: Fleet
     serving: Serving = Serving()
-    objective: Annotated[Literal["tokens_per_s"], Meta(title="What is made best")] = "tokens_per_s"
+    objective: Annotated[ObjectiveName, Meta(title="What is made best")] = "tokens_per_s"
+    load: Annotated[Load | None, Meta(title="What must be served")] = None
+    constraints: Annotated[
+        tuple[Text, ...],
+        Meta(
+            max_length=100,
+            description='a list of texts, such as ["decode.tp >= prefill.tp"]',
+            title="Own constraints",
+        ),
+    ] = ()
     profile: Annotated[Text, Meta(description="the name of a profile", title="Coefficients")] = (
         DEFAULT_PROFILE
     )

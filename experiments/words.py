@@ -3,10 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 
-from aicfg.experiments.plan import Plan, PoolPlan, Relaxation, Sources
+from aicfg.experiments.plan import Objective, Plan, PoolPlan, Relaxation, Sources
 from aicfg.model_specs.layout import Layout
 
 MODES = {"agg": "aggregated", "disagg": "disaggregated", "mixed": "mixed"}
+UNITS = {
+    "tokens_per_s": "tokens/s",
+    "gpus": "GPUs",
+    "cost": "per hour",
+    "ttft": "ms TTFT",
+    "tpot": "ms TPOT",
+    "request_latency": "ms a request",
+}
 ENGINES = {"highs": "HiGHS", "cpsat": "CP-SAT", "pyomo": "Pyomo"}
 
 _RESTS_ON = {
@@ -73,15 +81,29 @@ def sources_together(pools: Sequence[PoolPlan]) -> Sources | None:
     )
 
 
-def formats_words(quant: Mapping[str, str | None]) -> str:
+def formats_words(quant: Mapping[str, str | Sequence[str] | None]) -> str:
     """Number formats in a few words; that of the experts where there are any and it is another one."""
-    experts = f", experts {quant['moe']}" if quant["moe"] not in (None, quant["gemm"]) else ""
-    return f"weights {quant['gemm']}{experts}, KV {quant['kvcache']}"
+    weights, moe, cache = (_format_words(quant[name]) for name in ("gemm", "moe", "kvcache"))
+    experts = f", experts {moe}" if quant["moe"] not in (None, quant["gemm"]) else ""
+    return f"weights {weights}{experts}, KV {cache}"
+
+
+def _format_words(given: str | Sequence[str] | None) -> str:
+    """A format, several to choose from, or none that is the same everywhere."""
+    if given is None:
+        return "by pool"
+    return given if isinstance(given, str) else " or ".join(given)
 
 
 def pool_words(pool: PoolPlan) -> str:
-    """One pool in a few words: ``2 × tp8 decode``."""
-    return f"{pool.workers:,} × {layout(pool)} {pool.role}"
+    """One pool in a few words: ``2 × tp8 decode``, and where it runs if the fleet has several pools."""
+    where = f" on {pool.pool}" if pool.pool else ""
+    return f"{pool.workers:,} × {layout(pool)} {pool.role}{where}"
+
+
+def value_words(objective: Objective, value: float | None = None) -> str:
+    """What an objective reached, or ``value`` of it, with its unit: ``9,048.2 tokens/s``, ``12 GPUs``."""
+    return f"{number(objective.value if value is None else value)} {UNITS[objective.name]}"
 
 
 def plan_words(plan: Plan) -> str:
@@ -98,6 +120,7 @@ _OUT_OF_REACH = {
     "memory_gib": "A GPU can hold {asked} GiB, where at least {needed} GiB are needed{by}.",
     "fleet.gpus": "{asked} GPUs are too few; the fewest that the rest allows are {needed}{by}.",
 }
+_POOL_TOO_SMALL = "{key}: {asked} GPUs are too few; the fewest that the rest allows are {needed}{by}."
 
 
 def bounds_words(bounds: dict[str, float]) -> str:
@@ -108,7 +131,8 @@ def bounds_words(bounds: dict[str, float]) -> str:
 def explanation_words(relaxations: Sequence[Relaxation], combined: dict[str, float] | None) -> str:
     """Why nothing is feasible, in sentences."""
     sentences = [
-        _OUT_OF_REACH[each.constraint].format(
+        _OUT_OF_REACH.get(each.constraint, _POOL_TOO_SMALL).format(
+            key=each.constraint,
             asked=exact(each.asked),
             needed=exact(each.needed),
             by="" if each.plan is None else f" ({plan_words(each.plan)})",

@@ -76,9 +76,90 @@ CASES: dict[str, tuple[str | bytes, list[str]]] = {
         GOOD + "zzz: 1\n",
         [":6: zzz: unknown key; the keys of an experiment are name, model"],
     ),
-    "several pools": (
-        with_line(FLEET, "fleet: {pools: [{system: h100_sxm, gpus: 8}]}"),
-        [":4: fleet.pools: several pools are not supported yet; give fleet: {system: …, gpus: …}"],
+    "pools beside a system": (
+        with_line(FLEET, "fleet: {system: h100_sxm, gpus: 8, pools: [{system: h100_sxm, gpus: 8}]}"),
+        [":4: fleet.pools: given beside system, gpus: keep one of the two"],
+    ),
+    "no pool": (
+        with_line(FLEET, "fleet: {pools: []}"),
+        [":4: fleet.pools: got []; expected a list of 1 to 16"],
+    ),
+    "a pool that is no mapping": (
+        with_line(FLEET, "fleet: {pools: [h100_sxm]}"),
+        [":4: fleet.pools[0]: got text 'h100_sxm'; expected a mapping with the keys system, gpus, name"],
+    ),
+    "pools that are no list": (
+        with_line(FLEET, "fleet: {pools: {system: h100_sxm, gpus: 8}}"),
+        [":4: fleet.pools: got a mapping; expected a list of 1 to 16 pools"],
+    ),
+    "a pool without GPUs": (
+        with_line(FLEET, "fleet: {pools: [{system: h100_sxm, gpus: 8}, {system: h200_sxm}]}"),
+        [f":4: fleet.pools[1].gpus: missing; {NOT_GPUS}"],
+    ),
+    "a pool of no system": (
+        with_line(FLEET, "fleet: {pools: [{system: h100_sxm, gpus: 8}, {system: h200_sxn, gpus: 8}]}"),
+        ["fleet.pools[1].system: unknown GPU system 'h200_sxn'; did you mean 'h200_sxm'?"],
+    ),
+    "an unknown key of a pool": (
+        with_line(FLEET, "fleet:\n  pools:\n    - {system: h100_sxm, gpus: 8, prize_per_gpu_hour: 2}"),
+        [":6: fleet.pools[0].prize_per_gpu_hour: unknown key; did you mean 'price_per_gpu_hour'?"],
+    ),
+    "a negative price": (
+        with_line("gpus: 32", "gpus: 32, price_per_gpu_hour: -1"),
+        [":4: fleet.price_per_gpu_hour: got -1; expected a price from 0"],
+    ),
+    "pools of one name": (
+        with_line(FLEET, "fleet: {pools: [{system: h100_sxm, gpus: 8}, {system: h100_sxm, gpus: 8}]}"),
+        [":4: fleet.pools[1].name: 'h100_sxm' is the name of fleet.pools[0] too"],
+    ),
+    "a pool named as a role": (
+        with_line(FLEET, "fleet: {pools: [{system: h100_sxm, gpus: 8, name: decode}]}"),
+        [":4: fleet.pools[0].name: got 'decode', which is a role"],
+    ),
+    "no system": (
+        with_line("system: h100_sxm, ", ""),
+        [":4: fleet.system: missing; expected the name of a GPU system"],
+    ),
+    "a fleet that is nothing": (
+        with_line(FLEET, "fleet:"),
+        [":4: fleet: got nothing; expected a mapping with the keys system, gpus"],
+    ),
+    # objective, load, constraints
+    "an unknown objective": (
+        GOOD + "objective: tokens\n",
+        [":6: objective: got text 'tokens'; expected one of tokens_per_s, gpus, cost, ttft, tpot"],
+    ),
+    "an objective without a load": (
+        GOOD + "objective: gpus\n",
+        [": load: missing; objective gpus needs what must be served, such as {requests_per_s: 10}"],
+    ),
+    "a load that is a number": (
+        GOOD + "load: 10\n",
+        [":6: load: got 10; expected a mapping with the keys req"],
+    ),
+    "a load of nothing": (
+        GOOD + "load: {requests_per_s: 0}\n",
+        [":6: load.requests_per_s: got 0; expected requests/s from 0.001"],
+    ),
+    "a cost without a price": (
+        GOOD + "objective: cost\nload: {requests_per_s: 1}\n",
+        [":4: fleet.price_per_gpu_hour: missing; objective cost needs the price of a GPU-hour"],
+    ),
+    "a constraint that cannot be read": (
+        GOOD + "constraints:\n  - decode.tp >= 2\n  - decode.tp >= prefill.tp >= 1\n",
+        [":8: constraints[1]: 'decode.tp >= prefill.tp >= 1': expected its end, got '>='"],
+    ),
+    "a constraint that is a number": (
+        GOOD + "constraints: [3]\n",
+        [":6: constraints: got [3]; expected a list"],
+    ),
+    "a constraint on nothing known": (
+        GOOD + "constraints: [gpus <= 16, decode.ttp >= 2]\n",
+        ["constraints[1]: 'decode.ttp >= 2': 'decode.ttp' is no quantity of a plan; did you mean"],
+    ),
+    "a constraint that is not linear": (
+        GOOD + "constraints: [prefill.tp * decode.tp <= 16]\n",
+        ["constraints[0]: 'prefill.tp * decode.tp <= 16': decode.tp * prefill.tp is not linear"],
     ),
     "no model": (with_line("model: Qwen/Qwen3-32B\n", ""), ["model: missing; expected a Hugging Face id"]),
     "no osl": (with_line(WORKLOAD, "workload: {isl: 4000}"), [":2: workload.osl: missing; expected a whole"]),
@@ -193,7 +274,10 @@ CASES: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "an unknown mode": (
         with_line(SERVING, "serving: {mode: dissag}"),
-        [":5: serving.mode: got text 'dissag'; expected one of auto, agg, disagg; did you mean 'disagg'?"],
+        [
+            ":5: serving.mode: got text 'dissag'; expected one of auto, agg, disagg, mixed; did you mean"
+            " 'disagg'?"
+        ],
     ),
     "a folder of systems that is none": (
         with_line(SERVING, "serving: {systems_paths: [default, /no/where]}"),
@@ -211,9 +295,9 @@ CASES: dict[str, tuple[str | bytes, list[str]]] = {
         with_line(SERVING, "serving: {quant: {gem: fp8}}"),
         ["unknown key; did you mean 'gemm'?"],
     ),
-    "two types a role": (
-        with_line(SERVING, "serving: {types_per_role: 2}"),
-        ["serving.types_per_role: got 2; expected 1"],
+    "no type a role": (
+        with_line(SERVING, "serving: {types_per_role: 0}"),
+        ["serving.types_per_role: got 0; expected a whole number from 1 to 64, or any"],
     ),
     "a degree that is no list": (
         with_line(SERVING, "serving: {search: {decode: {tp: 4}}}"),
@@ -278,10 +362,6 @@ CASES: dict[str, tuple[str | bytes, list[str]]] = {
     "no worker that can be": (
         with_line(SERVING, "serving: {mode: agg, search: {agg: {tp: [3]}}}"),
         ["serving: no worker can be priced: tp3"],
-    ),
-    "an unknown objective": (
-        GOOD + "objective: gpus\n",
-        [":6: objective: got text 'gpus'; expected tokens_per_s"],
     ),
     "an unknown profile": (
         GOOD + "profile: aiconfigurator-0.13\n",

@@ -33,6 +33,9 @@ FIELDS = [
     "alternatives",
     "pareto",
     "explanation",
+    "requests_per_s",
+    "cost_per_hour",
+    "left_out",
 ]
 POOL_FIELDS = [
     "role",
@@ -54,6 +57,7 @@ POOL_FIELDS = [
     "requests_per_s",
     "memory_gib",
     "sources",
+    "pool",
 ]
 SOURCES = ["measured", "interpolated", "extrapolated", "estimated", "formula", "light"]
 CERTIFICATE_FIELDS = [

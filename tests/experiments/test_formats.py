@@ -1,0 +1,60 @@
+"""Number formats as a decision: lists under serving.quant."""
+
+from typing import Any
+
+import pytest
+
+from aicfg.experiments.api import solve
+from aicfg.experiments.loader import load
+from aicfg.experiments.report import report_text
+from aicfg.model_specs.errors import InputError
+
+BASE: dict[str, Any] = {
+    "model": "Qwen/Qwen3-32B",
+    "workload": {"isl": 2000, "osl": 200},
+    "sla": {"ttft_ms": 1000, "tpot_ms": 40},
+    "fleet": {"system": "h100_sxm", "gpus": 8},
+}
+SEARCH = {"agg": {"max_batch": 32}, "prefill": {"max_batch": 2}, "decode": {"max_batch": 64}}
+
+
+def plan_with(constraints: tuple[str, ...] = (), **quant: Any) -> Any:
+    """The plan with the given formats."""
+    serving = {"search": SEARCH, "mode": "disagg", "quant": quant}
+    return solve({**BASE, "serving": serving, "constraints": list(constraints)})
+
+
+def test_the_best_of_the_formats_is_chosen() -> None:
+    """A list gives at least the best plan of its members, with caches that prefill and decode share."""
+    alone = [plan_with(kvcache=name).objective.value for name in ("bfloat16", "fp8")]
+    both = plan_with(kvcache=["bfloat16", "fp8"])
+    assert both.objective.value == max(alone)
+    assert both.certificate.recomputed == pytest.approx(both.objective.value, rel=1e-6)
+    assert len({pool.quant.kvcache for pool in both.pools}) == 1
+    assert both.inputs["serving"]["quant"]["kvcache"] == ["bfloat16", "fp8"]
+    assert solve(both.inputs).pools == both.pools
+    text = report_text(both)
+    assert "KV bfloat16 or fp8" in text
+    assert f"prefill: weights bfloat16, KV {both.pools[0].quant.kvcache}" in text
+
+
+def test_weights_are_chosen_role_by_role() -> None:
+    """Roles may differ in their weights, unless a constraint says otherwise."""
+    free = plan_with(gemm=["bfloat16", "fp8"], kvcache="fp8")
+    same = plan_with(("prefill.quant.gemm == 'bfloat16'",), gemm=["bfloat16", "fp8"], kvcache="fp8")
+    assert {pool.quant.gemm for pool in same.pools if pool.role == "prefill"} == {"bfloat16"}
+    assert free.objective.value >= same.objective.value
+
+
+def test_a_format_that_is_not_measured_is_left_out() -> None:
+    """The others of its list go on, and the plan says why."""
+    plan = plan_with(fmha=["bfloat16", "fp8"], kvcache="bfloat16")
+    (reason,) = plan.left_out.values()
+    assert {pool.quant.fmha for pool in plan.pools} == {"bfloat16"}
+    assert "fmha 'fp8' with kvcache 'bfloat16' has no prefill attention table" in reason
+
+
+def test_a_list_with_an_unknown_format() -> None:
+    """Each member of a list is checked."""
+    with pytest.raises(InputError, match=r"serving\.quant\.kvcache: 'fp9' is not a format"):
+        load({**BASE, "serving": {"quant": {"kvcache": ["fp8", "fp9"]}}})
