@@ -3,6 +3,7 @@
 import json
 import sys
 from argparse import Namespace
+from math import ceil
 from typing import TYPE_CHECKING
 
 from aicfg.experiments.options import settings_of
@@ -40,7 +41,7 @@ def _print(prices: "Prices", *, color: bool) -> None:
 
 
 def _rows(price: "Price") -> list[list[str]]:
-    first = [price.bound, exact(price.asked), exact(price.used)]
+    first = [price.bound, exact(price.asked), _rounded_up(price.used)]
     gpus = price.bound == "fleet.gpus"
     return [
         [*first, "looser", *_step(price.looser, gpus=gpus)],
@@ -48,10 +49,15 @@ def _rows(price: "Price") -> list[list[str]]:
     ]
 
 
+def _rounded_up(bound: float) -> str:
+    """To a thousandth, so that the bound as shown still holds."""
+    return exact(ceil(round(1000 * bound, 3)) / 1000)
+
+
 def _step(step: "Step | None", *, gpus: bool, below: bool = False) -> list[str]:
     if step is None:
         return ["-", "-", "-", "-", "nothing is gained"]
-    at = f"< {exact(step.at)}" if below else exact(step.at)
+    at = f"< {_rounded_up(step.at)}" if below else _rounded_up(step.at)
     if step.change is None or step.price is None:
         return [at, "-", "-", "-", "no plan"]
     price = f"{number(step.price)}/{'GPU' if gpus else 'ms'}"

@@ -142,5 +142,5 @@ def _progress() -> "Iterator[Callable[[int, int], None]]":
 
     columns = (TextColumn("points"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
+        task = bar.add_task("", total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)

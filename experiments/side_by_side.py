@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-PLAIN_WIDTH = 150
+PLAIN_WIDTH = 1000
+"""Of a line that is not for a terminal: a row is one line, for ``grep`` and ``cut``."""
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":

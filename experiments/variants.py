@@ -57,8 +57,8 @@ def relaxation(text: str, experiment: Experiment) -> Change:
     """
     name, equals, given = text.partition("=")
     if name not in RELAXABLE:
-        known = ", ".join(RELAXABLE)
-        raise InputError(f"--relax {text}: unknown name{nearest(name, RELAXABLE)}; expected one of {known}")
+        known, close = ", ".join(RELAXABLE), nearest(name.split(".")[-1].removesuffix("_ms"), RELAXABLE)
+        raise InputError(f"--relax {text}: unknown name{close}; expected one of {known}")
     key, given = RELAXABLE[name], given.strip()
     if equals and _ABSOLUTE.fullmatch(given):
         return Change(text, f"{key}={given}")

@@ -33,8 +33,11 @@ def test_relaxations(small: Path, text: str, expected: str | None) -> None:
 
 def test_an_unknown_name_has_a_nearest_match(small: Path) -> None:
     """The line gives the nearest name and all of them."""
+    experiment = the_experiment(small)
     with pytest.raises(InputError, match=r"^--relax tpto=3: .*did you mean 'tpot'.* ttft, tpot, [^\n]*$"):
-        relaxation("tpto=3", the_experiment(small))
+        relaxation("tpto=3", experiment)
+    with pytest.raises(InputError, match=r"did you mean 'gpus'"):
+        relaxation("fleet.gpus=3", experiment)
 
 
 def test_a_share_needs_a_bound(small: Path) -> None:
