@@ -42,7 +42,7 @@ def _print(prices: "Prices", *, color: bool) -> None:
 
 def _rows(price: "Price") -> list[list[str]]:
     first = [price.bound, exact(price.asked), _rounded_up(price.used)]
-    gpus = price.bound == "fleet.gpus"
+    gpus = price.bound.endswith(".gpus")
     return [
         [*first, "looser", *_step(price.looser, gpus=gpus)],
         ["", "", "", "tighter", *_step(price.tighter, gpus=gpus, below=True)],

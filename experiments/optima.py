@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates, Mode, ask, candidates, modes
+from aicfg.experiments.budgets import gpus_of, with_gpus
 from aicfg.experiments.prepare import Case, prepare
 from aicfg.experiments.schema import Experiment, Sla
 from aicfg.model_specs.errors import InputError
@@ -41,9 +42,12 @@ class PoolOutcome:
     gpus: int
     """Of all of them."""
     batch: int
+    pool: str = ""
+    """Name of the fleet's pool, where there are several."""
 
     def __str__(self) -> str:
-        return f"{self.workers:,} × {self.layout} {self.role} (batch {self.batch})"
+        where = f" on {self.pool}" if self.pool else ""
+        return f"{self.workers:,} × {self.layout} {self.role}{where} (batch {self.batch})"
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,9 @@ class Optima:
         self._family: dict[bytes, Family] = {}
         for each in experiments:
             known = self._largest.setdefault(family_key(each), each)
-            if each.fleet.gpus > known.fleet.gpus:
-                self._largest[family_key(each)] = each
+            most = tuple(map(max, gpus_of(known.fleet), gpus_of(each.fleet)))
+            fleet = with_gpus(known.fleet, most)
+            self._largest[family_key(each)] = msgspec.structs.replace(known, fleet=fleet)
 
     def outcome(self, experiment: Experiment) -> Outcome:
         """The best plan of one of the experiments."""
@@ -93,7 +98,7 @@ class Optima:
 
 def family_key(experiment: Experiment) -> bytes:
     """Equal for experiments that differ in their bounds and their number of GPUs alone."""
-    fleet = msgspec.structs.replace(experiment.fleet, gpus=1)
+    fleet = with_gpus(experiment.fleet, [1] * len(gpus_of(experiment.fleet)))
     return msgspec.json.encode(msgspec.structs.replace(experiment, sla=Sla(), fleet=fleet))
 
 
@@ -101,7 +106,7 @@ def loosest_first(experiment: Experiment) -> tuple[float, ...]:
     """Sorts experiments of a family so that looser ones, whose plans may do for others, come early."""
     sla = experiment.sla
     bounds = (sla.ttft_ms, sla.request_latency_ms, sla.tpot_ms)
-    return (-experiment.fleet.gpus, *(float("-inf") if each is None else -each for each in bounds))
+    return (-sum(gpus_of(experiment.fleet)), *(float("-inf") if each is None else -each for each in bounds))
 
 
 class Family:
@@ -110,17 +115,20 @@ class Family:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.found: Candidates = candidates(case)
-        self._best = {mode: _Mode(self.found, self._ask(case, mode)) for mode in modes(case)}
+        largest = {mode: self._ask(case, mode) for mode in modes(case)}
+        self._best = {mode: _Mode(self.found, each) for mode, each in largest.items()}
+        names = [pool.name for pool in next(iter(largest.values())).pools]
+        self._pool_names = names if len(names) > 1 else [""]
 
     def outcome(self, experiment: Experiment) -> Outcome:
         """The best plan of an experiment of the family."""
         mode, answer = self.best(self.asks(experiment))
-        return self._outcome(answer, mode, experiment.fleet.gpus)
+        return self._outcome(answer, mode, sum(gpus_of(experiment.fleet)))
 
     def case_of(self, experiment: Experiment) -> Case:
         """The case of an experiment of the family."""
         understood = self.case.experiment
-        fleet = msgspec.structs.replace(understood.fleet, gpus=experiment.fleet.gpus)
+        fleet = with_gpus(understood.fleet, gpus_of(experiment.fleet))
         whole = msgspec.structs.replace(understood, sla=experiment.sla, fleet=fleet)
         return replace(self.case, experiment=whole)
 
@@ -137,7 +145,7 @@ class Family:
             if not any(limits[mode] < _worth(each) for each in answers.values()):
                 answers[mode] = self._best[mode].answer(asks[mode])
         ordered = [mode for mode in asks if mode in answers]
-        mode = min(ordered, key=lambda mode: (-_worth(answers[mode]), answers[mode].gpus_used or 0))
+        mode = min(ordered, key=lambda mode: _rank(answers[mode]))
         return mode, answers[mode]
 
     def _ask(self, case: Case, mode: Mode) -> Ask:
@@ -160,6 +168,12 @@ class Family:
             pools=self._pools(answer),
         )
 
+    def gpus_in(self, pool: int, answer: Answer) -> int:
+        """GPUs that an answer uses of one of the fleet's pools."""
+        points = self.found.points
+        used = zip(answer.points, answer.workers, strict=True)
+        return sum(n * int(points.gpus[p]) for p, n in used if points.pool[p] == pool)
+
     def words(self, answer: Answer) -> str:
         """The pools of an answer in a few words."""
         return " + ".join(map(str, self._pools(answer)))
@@ -170,14 +184,15 @@ class Family:
     def _pool(self, point: int, workers: int) -> PoolOutcome:
         curve = self.found.curves[self.found.curve[point]]
         batch = int(curve.batch[self.found.index[point]])
-        return PoolOutcome(curve.role, str(curve.layout), workers, workers * curve.layout.gpus, batch)
+        pool = self._pool_names[int(self.found.points.pool[point])]
+        return PoolOutcome(curve.role, str(curve.layout), workers, workers * curve.layout.gpus, batch, pool)
 
 
 class _Mode:
     """Answers of one mode, remembered with what they answer."""
 
     def __init__(self, found: Candidates, largest: Ask) -> None:
-        loosest = replace(largest, ttft_ns=None, tpot_ns=None, request_latency_ns=None)
+        loosest = replace(largest, ttft_ns=None, tpot_ns=None, request_latency_ns=None, constraints=())
         self._positions: IntArray = within(found.points, loosest)
         self._points: Points = found.points.take(self._positions)
         self._known: list[tuple[Ask, Answer]] = []
@@ -216,12 +231,22 @@ class _Mode:
 
 
 def _looser(ask: Ask, than: Ask) -> bool:
-    """Whether ``ask`` allows every plan that ``than`` allows; both are of one family and mode."""
+    """Whether ``ask`` allows every plan that ``than`` allows; both are of one family and mode.
+
+    The user's own constraints may speak of the budget: with any, budgets that differ are not compared.
+    """
+    if ask.constraints and ask.pools != than.pools:
+        return False
     for name in BOUNDS:
         bound, other = getattr(ask, name), getattr(than, name)
         if bound is not None and (other is None or other > bound):
             return False
     return all(a.gpus >= b.gpus for a, b in zip(ask.pools, than.pools, strict=True))
+
+
+def _rank(answer: Answer) -> tuple[float, ...]:
+    """Better plans first, as ``aicfg solve`` orders those of different modes."""
+    return (-_worth(answer), answer.gpus_used or 0, answer.ttft_ns or 0, answer.tpot_ns or 0)
 
 
 def _worth(answer: Answer) -> float:

@@ -9,12 +9,14 @@ GPUs is a candidate.
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from aicfg.experiments.assemble import MICRO, NS_PER_MS, Mode
+from aicfg.experiments.budgets import gpus_of, with_gpus
 from aicfg.experiments.optima import Family, Outcome
 from aicfg.experiments.prepare import prepare
 from aicfg.experiments.schema import MAX_GPUS, Experiment
@@ -80,14 +82,14 @@ def prices_of(experiment: Experiment) -> Prices:
     InputError
         For a name that does not exist, or an objective other than the tokens/s.
     """
-    budget = experiment.fleet.gpus
-    most = min(budget + _MORE_GPUS, MAX_GPUS)
-    fleet = msgspec.structs.replace(experiment.fleet, gpus=most)
+    budgets = gpus_of(experiment.fleet)
+    most = [min(budget + _MORE_GPUS, MAX_GPUS) for budget in budgets]
+    fleet = with_gpus(experiment.fleet, most)
     pricer = _Pricer(Family(prepare(msgspec.structs.replace(experiment, fleet=fleet))), experiment)
     prices: list[Price] = []
     if pricer.base.points:
         prices = [pricer.of_latency(name) for name in KEYS if pricer.asked(name) is not None]
-        prices.append(pricer.of_gpus(most))
+        prices += [pricer.of_gpus(pool, each) for pool, each in enumerate(most)]
     return Prices(1, experiment.name, pricer.family.outcome(experiment), tuple(prices))
 
 
@@ -107,8 +109,9 @@ class _Pricer:
 
     def of_latency(self, name: str) -> Price:
         """The price of one latency bound."""
-        asked, used = self.asked(name), getattr(self.base, name)
+        asked = self.asked(name)
         assert asked is not None
+        used: Callable[[Answer], int] = attrgetter(name)
         values = thresholds(self.family.found.points, self._asks, name)
 
         def at(value: int) -> Answer:
@@ -117,22 +120,28 @@ class _Pricer:
 
         above = self._above(values[bisect_right(values, asked) :], at)
         below = self._below(values[: bisect_right(values, asked)], at)
-        looser = None if above is None else self._step(above, above, at, asked, NS_PER_MS, name)
-        tighter = self._step(below, below - 1, at, asked, NS_PER_MS, name)
-        return Price(KEYS[name], asked / NS_PER_MS, used / NS_PER_MS, looser, tighter)
+        looser = None if above is None else self._step(above, above, at, asked, NS_PER_MS, used)
+        tighter = self._step(below, below - 1, at, asked, NS_PER_MS, used)
+        return Price(KEYS[name], asked / NS_PER_MS, used(self.base) / NS_PER_MS, looser, tighter)
 
-    def of_gpus(self, most: int) -> Price:
-        """The price of the budget."""
-        asked, used = self._ask.pools[0].gpus, self.base.gpus_used
-        assert used is not None
+    def of_gpus(self, pool: int, most: int) -> Price:
+        """The price of the budget of one pool."""
+        asked, several = self._ask.pools[pool].gpus, len(self._ask.pools) > 1
 
         def at(gpus: int) -> Answer:
-            return self.family.best({mode: _with_gpus(ask, gpus) for mode, ask in self._asks.items()})[1]
+            asks = {mode: _with_gpus(ask, pool, gpus) for mode, ask in self._asks.items()}
+            return self.family.best(asks)[1]
+
+        def used(answer: Answer) -> int:
+            return self.family.gpus_in(pool, answer)
 
         above = self._above(range(asked + 1, most + 1), at)
-        below = self._below(range(1, asked + 1), at)
-        looser = None if above is None else self._step(above, above, at, asked, 1, "gpus_used")
-        return Price(GPUS, asked, used, looser, self._step(below, below - 1, at, asked, 1, "gpus_used"))
+        below = self._below(range(1 if not several else 0, asked + 1), at)
+        looser = None if above is None else self._step(above, above, at, asked, 1, used)
+        tighter = self._step(below, below - 1, at, asked, 1, used)
+        return Price(
+            f"fleet.pools[{pool}].gpus" if several else GPUS, asked, used(self.base), looser, tighter
+        )
 
     def _above(self, values: Sequence[int], at: Callable[[int], Answer]) -> int | None:
         """The lowest of ``values``, all looser than what is asked, with a better optimum."""
@@ -145,14 +154,20 @@ class _Pricer:
         return lowest
 
     def _step(
-        self, at: int, beyond: int, solved: Callable[[int], Answer], asked: int, unit: float, figure: str
+        self,
+        at: int,
+        beyond: int,
+        solved: Callable[[int], Answer],
+        asked: int,
+        unit: float,
+        used: Callable[[Answer], int],
     ) -> Step:
         """The step at ``at``, to the optimum of ``beyond``."""
-        answer = solved(beyond) if beyond > 0 else None
+        answer = solved(beyond) if beyond >= 0 else None
         if answer is None or not answer.points:
             return Step(at / unit, None, None, None, None, "")
         change = (_tokens(answer) - _tokens(self.base)) / MICRO
-        needs = at if beyond == at else getattr(answer, figure)
+        needs = at if beyond == at else used(answer)
         price = abs(change) / (abs(needs - asked) / unit)
         return Step(
             at / unit, _tokens(answer) / MICRO, change, needs / unit, price, self.family.words(answer)
@@ -173,10 +188,10 @@ def thresholds(points: Points, asks: dict[Mode, Ask], name: str) -> list[int]:
 
 def _request_latencies(points: Points, ask: Ask) -> IntArray:
     """Of agg points; or of every pair of a prefill and a decode point of one transfer group."""
+    agg = points.role == Role.AGG
+    sums = [points.ttft_ns[agg] + ask.latency_tokens * points.tpot_ns[agg]]
     if ask.mode == "agg":
-        of = points.take(points.role == Role.AGG)
-        return of.ttft_ns + ask.latency_tokens * of.tpot_ns
-    sums = [np.zeros(0, np.int64)]
+        return sums[0]
     for group in np.unique(points.group[points.role == Role.PREFILL]):
         mine = points.group == group
         ttft = np.unique(points.ttft_ns[mine & (points.role == Role.PREFILL)])
@@ -185,9 +200,9 @@ def _request_latencies(points: Points, ask: Ask) -> IntArray:
     return np.concatenate(sums)
 
 
-def _with_gpus(ask: Ask, gpus: int) -> Ask:
-    first, *rest = ask.pools
-    return replace(ask, pools=(replace(first, gpus=gpus), *rest))
+def _with_gpus(ask: Ask, pool: int, gpus: int) -> Ask:
+    changed = replace(ask.pools[pool], gpus=gpus)
+    return replace(ask, pools=(*ask.pools[:pool], changed, *ask.pools[pool + 1 :]))
 
 
 def _tokens(answer: Answer) -> int:

@@ -66,7 +66,7 @@ def relaxation(text: str, experiment: Experiment) -> Change:
     if percent is None:
         raise InputError(f"--relax {text}: expected a number ({name}=40) or a share ({name}=+20%)")
     asked = value_at(experiment, key)
-    if asked is None:
+    if not asked:
         raise InputError(f"--relax {text}: the experiment has no {key} to take a share of; give a number")
     value = round(asked * (1 + float(percent[1]) / 100), 6)
     return Change(text, f"{key}={floor(value) if name == 'gpus' else value!r}")
