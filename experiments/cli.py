@@ -102,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_deploy(commands)
     for name, text in PEER_COMMANDS.items():
         commands.add_parser(name, help=text)
+    _add_whatif(commands)
+    _add_price(commands)
     return parser
 
 
@@ -221,6 +223,57 @@ def _add_deploy(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
     about = "Write the files that start a plan's deployment, or check such files (aicfg deploy check DIR)."
     add_deploy_arguments(commands.add_parser("deploy", help="deployment files of a plan", description=about))
+
+
+def _add_whatif(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    from aicfg.experiments.command_whatif import run_whatif
+    from aicfg.experiments.options import add_settings
+
+    whatif = commands.add_parser(
+        "whatif",
+        usage="aicfg whatif FILE [--relax NAME=VALUE]... [--set KEY=VALUE]... [--sweep KEY=VALUES]...",
+        help="the best plan beside those of variants, or over a sweep of keys",
+        description="The best plan as things are, with each change alone, and with all of them. With --sweep:"
+        " the best plan at each value of a key (of each pair of values of two), the changes applied first.",
+    )
+    whatif.set_defaults(run=run_whatif)
+    whatif.add_argument("file", metavar="FILE", help="experiment in YAML")
+    whatif.add_argument(
+        "--relax",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another bound: ttft, tpot, request_latency (ms) or gpus; a number, or a share as +20%%",
+    )
+    whatif.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="KEY=VALUES",
+        help="START:STOP:STEP (both ends included) or A,B,...; twice for a grid",
+    )
+    add_settings(whatif)
+    whatif.add_argument("--csv", metavar="FILE", help="also write the sweep as CSV")
+    whatif.add_argument("--png", metavar="FILE", help="also draw the sweep: a line, or a map of two keys")
+    whatif.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    whatif.add_argument("--no-color", action="store_true", help="plain text")
+
+
+def _add_price(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    from aicfg.experiments.command_price import run_price
+    from aicfg.experiments.options import add_settings
+
+    price = commands.add_parser(
+        "price",
+        help="what each bound and each GPU costs in tokens/s",
+        description="For each latency bound and the GPUs: where the optimum next changes on either side,"
+        " and by how much.",
+    )
+    price.set_defaults(run=run_price)
+    price.add_argument("file", metavar="FILE", help="experiment in YAML")
+    add_settings(price)
+    price.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    price.add_argument("--no-color", action="store_true", help="plain text")
 
 
 def _seconds(text: str) -> float:

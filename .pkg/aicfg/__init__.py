@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         Workload,
     )
     from aicfg.experiments.shares import Part, Step
+    from aicfg.experiments.sweep import sweep
+    from aicfg.experiments.whatif import whatif
     from aicfg.model_specs.errors import AicfgError, InputError
 
 __version__ = "0.1.0"
@@ -52,6 +54,8 @@ _HOMES = {
         "Workload",
     ),
     "aicfg.experiments.shares": ("Part", "Step"),
+    "aicfg.experiments.sweep": ("sweep",),
+    "aicfg.experiments.whatif": ("whatif",),
     "aicfg.model_specs.errors": ("AicfgError", "InputError"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -94,6 +98,8 @@ __all__ = [
     "load",
     "solve",
     "solve_all",
+    "sweep",
+    "whatif",
 ]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aicfg.experiments.checking import shown
-from aicfg.experiments.schema import MAX_GPUS, MAX_MS, MAX_TOKENS
+from aicfg.experiments.fields import MAX_GPUS, MAX_MS, MAX_TOKENS
 from aicfg.model_specs.errors import InputError, nearest
 
 UNBOUNDED = math.inf

@@ -36,6 +36,9 @@ def test_importing_aicfg_imports_next_to_nothing() -> None:
         ["solve", str(EXAMPLE)],
         ["tables", "list"],
         ["support", "--model", "Qwen/Qwen3-32B"],
+        ["whatif", str(EXAMPLE), "--relax", "tpot=+20%"],
+        ["whatif", str(EXAMPLE), "--sweep", "tpot=10,20"],
+        ["price", str(EXAMPLE)],
     ],
 )
 def test_the_default_way_imports_nothing_heavy(words: list[str]) -> None:
@@ -43,6 +46,9 @@ def test_the_default_way_imports_nothing_heavy(words: list[str]) -> None:
     assert modules_after(RUN.format(words=words)).isdisjoint(HEAVY)
 
 
-def test_json_needs_no_rich() -> None:
+@pytest.mark.parametrize(
+    "words", [["solve"], ["whatif", "--relax", "tpot=30"], ["whatif", "--sweep", "tpot=10,20"], ["price"]]
+)
+def test_json_needs_no_rich(words: list[str]) -> None:
     """--json prints without the terminal library."""
-    assert "rich" not in modules_after(RUN.format(words=["solve", str(EXAMPLE), "--json"]))
+    assert "rich" not in modules_after(RUN.format(words=[*words, str(EXAMPLE), "--json"]))

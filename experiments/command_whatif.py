@@ -1,0 +1,146 @@
+"""``aicfg whatif``: variants of an experiment side by side, or its optimum over a sweep of keys."""
+
+import csv
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aicfg.experiments.options import settings_of
+from aicfg.experiments.side_by_side import print_plain, table
+from aicfg.experiments.words import exact, number
+from aicfg.model_specs.errors import InputError
+
+if TYPE_CHECKING:
+    from aicfg.experiments.optima import Outcome
+    from aicfg.experiments.schema import Experiment
+    from aicfg.experiments.sweep import Sweep
+    from aicfg.experiments.variants import Change
+    from aicfg.experiments.whatif import Variant
+
+_HEADS = (">tokens/s", ">per GPU", ">TTFT ms", ">TPOT ms", ">GPUs", "plan")
+
+
+def run_whatif(options: Namespace) -> int:
+    """Solve and print the variants, or the sweep; 0 when any has a plan, else 3."""
+    from aicfg.experiments.variants import relaxation, setting, the_experiment
+
+    asked, options.settings = options.settings, []
+    experiment = the_experiment(options.file, settings_of(options))
+    changes = [relaxation(text, experiment) for text in options.relax] + [setting(text) for text in asked]
+    if options.sweep:
+        return _sweep(options, experiment, changes)
+    given = [name for name in ("csv", "png") if getattr(options, name)]
+    if given:
+        raise InputError(f"--{given[0]}: only of use beside --sweep")
+    if not changes:
+        raise InputError("nothing to change: give --relax NAME=VALUE, --set KEY=VALUE or --sweep KEY=VALUES")
+    return _variants(options, experiment, changes)
+
+
+def _variants(options: Namespace, experiment: "Experiment", changes: "Sequence[Change]") -> int:
+    from aicfg.experiments.whatif import variants
+
+    found = variants(experiment, changes)
+    if options.json:
+        plain = [each.row() for each in found]
+        print(json.dumps({"schema": 1, "experiment": experiment.name, "variants": plain}, indent=2))
+    else:
+        heads = ("variant", ">tokens/s", ">gain", *_HEADS[1:])
+        rows = [[each.name, *_variant_cells(each)] for each in found]
+        print_plain(table(heads, rows), sys.stdout, color=not options.no_color)
+    return _code(each.outcome for each in found)
+
+
+def _variant_cells(variant: "Variant") -> list[str]:
+    tokens, *others, plan = _cells(variant.outcome)
+    gain = "-" if variant.gain is None else f"{100 * variant.gain:+.1f} %"
+    if variant.missing is not None:
+        plan = f"infeasible: {variant.missing.words}"
+    return [tokens, gain, *others, plan]
+
+
+def _cells(outcome: "Outcome") -> list[str]:
+    if outcome.tokens_per_s is None:
+        return ["-", "-", "-", "-", f"0/{outcome.gpus_budget:,}", outcome.status]
+    return [
+        number(outcome.tokens_per_s),
+        number(outcome.tokens_per_s_per_gpu),
+        number(outcome.ttft_ms),
+        number(outcome.tpot_ms),
+        f"{outcome.gpus_used:,}/{outcome.gpus_budget:,}",
+        outcome.words,
+    ]
+
+
+def _sweep(options: Namespace, experiment: "Experiment", changes: "Sequence[Change]") -> int:
+    from aicfg.experiments.sweep import swept
+    from aicfg.experiments.variants import axis, changed
+
+    axes = [axis(text) for text in options.sweep]
+    if options.png:
+        from aicfg.experiments.sweep_picture import check_picture
+
+        check_picture(options.png, axes)
+    base = changed(experiment, changes) if changes else experiment
+    with _progress() as advance:
+        found = swept(base, axes, advance)
+    _save(options, found)
+    if options.json:
+        print(json.dumps(found.to_dict(), indent=2))
+    else:
+        keys = [f">{each.key}" for each in axes]
+        rows = [
+            [*map(exact, point), *_cells(outcome)]
+            for point, outcome in zip(found.points, found.outcomes, strict=True)
+        ]
+        print_plain(table((*keys, *_HEADS), rows), sys.stdout, color=not options.no_color)
+    return _code(found.outcomes)
+
+
+def _save(options: Namespace, found: "Sweep") -> None:
+    if options.csv:
+        _written(options.csv, lambda path: _write_csv(found, path))
+    if options.png:
+        from aicfg.experiments.sweep_picture import draw
+
+        _written(options.png, lambda path: draw(found, path))
+
+
+def _written(path: str, write: Callable[[Path], None]) -> None:
+    try:
+        write(Path(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    print(f"aicfg: wrote {path}", file=sys.stderr)
+
+
+def _write_csv(found: "Sweep", path: Path) -> None:
+    rows = found.rows()
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _code(outcomes: "Iterator[Outcome] | Sequence[Outcome]") -> int:
+    statuses = {outcome.status for outcome in outcomes}
+    return 0 if statuses & {"optimal", "feasible"} else 4 if "unknown" in statuses else 3
+
+
+@contextmanager
+def _progress() -> "Iterator[Callable[[int, int], None]]":
+    """A bar where a terminal shows it."""
+    if not sys.stderr.isatty():
+        yield lambda done, of: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("points"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -1,0 +1,43 @@
+"""Tables that set plans side by side: boxless, aligned, plain ASCII where nobody watches."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+PLAIN_WIDTH = 1000
+"""Of a line that is not for a terminal: a row is one line, for ``grep`` and ``cut``."""
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
+    """A table with these heads; a head that begins with ``>`` is of a column of figures, aligned right."""
+    from rich.table import Table
+
+    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for number, head in enumerate(heads):
+        figures = head.startswith(">")
+        last = number == len(heads) - 1
+        made.add_column(head.removeprefix(">"), justify="right" if figures else "left", no_wrap=not last)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def print_plain(what: "RenderableType", file: "TextIO", *, color: bool = True) -> None:
+    """Print on a terminal over its whole width; on anything else in ASCII."""
+    import io
+
+    from rich.console import Console
+
+    if file.isatty():
+        Console(file=file, no_color=not color, highlight=False).print(what)
+        return
+    plain = Console(file=io.StringIO(), width=PLAIN_WIDTH, color_system=None, highlight=False)
+    with plain.capture() as captured:
+        plain.print(what)
+    for line in captured.get().replace("×", "x").splitlines():
+        file.write(line.rstrip() + "\n")
