@@ -85,7 +85,7 @@ def candidates(case: Case, *, any_size: bool = False) -> Candidates:
         why = _reasons([each for each in skipped if each.role in lacking]) or "no layout to search"
         raise InputError(f"serving: no worker can be priced: {why}")
     sizes = np.asarray([len(curve.batch) for curve in found.curves], np.int64)
-    points = _points(found.curves, [each.pool for each in found.owner], sizes)
+    points = _points(found.curves, found.owner, sizes)
     curve = np.repeat(np.arange(len(found.curves)), sizes)
     index = np.concatenate([np.arange(n) for n in sizes])
     kept = _of_listed_batches(case.experiment.serving.search, points)
@@ -194,7 +194,8 @@ def ask(case: Case, found: Candidates, mode: Mode, time_limit_s: float | None) -
         labels={
             f"quant.{each.name}": tuple(getattr(curve.quant, each.name) for curve in found.curves)
             for each in fields(Quant)
-        },
+        }
+        | {"backend": tuple(each.model.tables.backend for each in found.owner)},
     )
 
 
@@ -225,8 +226,8 @@ def _bound_ns(bound_ms: float | None) -> int | None:
     return None if bound_ms is None else round(bound_ms * NS_PER_MS)
 
 
-def _points(found: list[Curve], pools: list[int], sizes: IntArray) -> Points:
-    groups = {name: number for number, name in enumerate(sorted({c.group for c in found if c.role != "agg"}))}
+def _points(found: list[Curve], owner: list[PoolModel], sizes: IntArray) -> Points:
+    group = _groups(found, owner)
     quants = {quant: number for number, quant in enumerate(dict.fromkeys(curve.quant for curve in found))}
 
     def of_type(value: Callable[[Curve], int]) -> IntArray:
@@ -235,9 +236,9 @@ def _points(found: list[Curve], pools: list[int], sizes: IntArray) -> Points:
     memory_bytes, memory_limit_bytes = _memory(found)
     return Points(
         role=of_type(lambda curve: Role[curve.role.upper()]),
-        pool=np.repeat(np.asarray(pools, np.int64), sizes),
+        pool=np.repeat(np.asarray([each.pool for each in owner], np.int64), sizes),
         worker_type=np.repeat(np.arange(len(found)), sizes),
-        group=of_type(lambda curve: groups.get(curve.group, -1) if curve.role != "agg" else -1),
+        group=np.repeat(np.asarray(group, np.int64), sizes),
         gpus=of_type(lambda curve: curve.layout.gpus),
         batch=_joined(found, lambda curve: curve.batch),
         chunk_tokens=_joined(found, lambda curve: curve.chunk_tokens),
@@ -250,6 +251,16 @@ def _points(found: list[Curve], pools: list[int], sizes: IntArray) -> Points:
         degrees={name: of_type(partial(_degree, name)) for name in DEGREES},
         quant=of_type(lambda curve: quants[curve.quant]),
     )
+
+
+def _groups(found: list[Curve], owner: list[PoolModel]) -> list[int]:
+    """The transfer group of each curve, of one engine; -1 for aggregated workers."""
+    names = [
+        None if curve.role == "agg" else (each.model.tables.backend, curve.group)
+        for curve, each in zip(found, owner, strict=True)
+    ]
+    numbers = {name: number for number, name in enumerate(sorted({name for name in names if name}))}
+    return [-1 if name is None else numbers[name] for name in names]
 
 
 def _degree(name: str, curve: Curve) -> int:

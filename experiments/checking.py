@@ -19,11 +19,21 @@ _NUMBER_LIKE = re.compile(r"[-+]?[0-9.][0-9_.,:eExo]*")
 
 def check(value: Any) -> Experiment | list[Problem]:
     """The experiment that a mapping of plain values describes, or all that is wrong with it."""
+    value = _with_engines(value)
     problems = list(_part_problems(value, Experiment, ()))
     if problems:
         return problems
     experiment = msgspec.convert(_folded(value, Experiment), Experiment)
     return list(contradictions(experiment)) or experiment
+
+
+def _with_engines(value: Any) -> Any:
+    """``serving.backend`` with a list as ``serving.backends``."""
+    serving = value.get("serving") if isinstance(value, dict) else None
+    engines = serving.get("backend") if isinstance(serving, dict) else None
+    if not isinstance(serving, dict) or not isinstance(engines, list | tuple) or not engines:
+        return value
+    return {**value, "serving": {**serving, "backend": engines[0], "backends": engines}}
 
 
 def shown(value: Any) -> str:

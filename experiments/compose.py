@@ -77,6 +77,8 @@ def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms:
 def inputs_of(case: Case) -> dict[str, Any]:
     """The experiment as understood, as plain values that load again."""
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(case.experiment))
+    if not case.experiment.serving.backends:
+        del plain["serving"]["backends"]
     return {key: value for key, value in plain.items() if key not in _OPTIONAL or value}
 
 

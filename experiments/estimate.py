@@ -128,7 +128,7 @@ def estimate_of(case: Case, workers: Sequence[Worker]) -> Estimate:
     if case.experiment.fleet.pools:
         raise InputError("fleet.pools: an estimate is of one system; give fleet: {system: …, gpus: …}")
     if len(case.models) > 1:
-        raise InputError("serving.quant: an estimate is of one format for each component")
+        raise InputError("serving: an estimate is of one engine, and of one format for each component")
     pools, tokens = zip(*(_pool(case, worker) for worker in workers), strict=True)
     ttft_ms = max((pool.ttft_ms for pool in pools if pool.ttft_ms is not None), default=None)
     tpot_ms = max((pool.tpot_ms for pool in pools if pool.tpot_ms is not None), default=None)

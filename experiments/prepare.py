@@ -112,17 +112,19 @@ def _models(
 ) -> tuple[list[PoolModel], dict[str, str]]:
     """The models of each pool; of several, those are left out that cannot be priced, unless none can."""
     serving, models, left_out = experiment.serving, list[PoolModel](), dict[str, str]()
-    choices = list(_choices(serving.quant))
+    choices = list(product(serving.engines, _choices(serving.quant)))
     for number, (system, pool) in enumerate(zip(systems, experiment.fleet.every, strict=True)):
-        for named in choices:
+        for engine, named in choices:
+            one = msgspec.structs.replace(serving, backend=engine)
             try:
-                model = _model(places, system, serving, named, whole)
+                model = _model(places, system, one, named, whole)
             except InputError as error:
-                words = "".join(f" {key} {named[key]}" for key in named if len(choices) > 1)
-                left_out[f"{pool.label}{words}"] = str(error)
+                words: list[str] = [engine] if len(serving.engines) > 1 else []
+                words += [f"{key} {named[key]}" for key in named if len(choices) > len(serving.engines)]
+                left_out[" ".join((pool.label, *words))] = str(error)
             else:
-                known = {each.model.quant for each in models if each.pool == number}
-                if model.quant not in known:
+                mine = (each.model for each in models if each.pool == number)
+                if (engine, model.quant) not in {(each.tables.backend, each.quant) for each in mine}:
                     models.append(PoolModel(number, model))
     if not models:
         raise InputError("; ".join(dict.fromkeys(left_out.values())))

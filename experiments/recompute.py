@@ -79,17 +79,19 @@ def _figures(experiment: Experiment, pools: tuple[PoolPlan, ...]) -> _Figures:
             figures.tokens_per_s += pool.workers * float(curve.tokens_per_s[0])
             figures.groups[f"agg {number}"].add("decode", pool.workers, curve)
         else:
-            figures.groups[curve.group].add(pool.role, pool.workers, curve)
+            figures.groups[f"{pool.backend} {curve.group}"].add(pool.role, pool.workers, curve)
     served = sum(min(group.requests_per_s.values()) for group in figures.groups.values())
     figures.tokens_per_s += experiment.workload.osl * served
     return figures
 
 
 def _model(case: Case, pool: PoolPlan) -> ServingModel:
-    """The model in the formats of ``pool``, on the fleet's pool that it runs in."""
+    """The model on the engine and in the formats of ``pool``, on the fleet's pool that it runs in."""
     every, formats = case.experiment.fleet.every, asdict(pool.quant)
     return next(
         each.model
         for each in case.models
-        if pool.pool in (None, every[each.pool].label) and asdict(each.model.quant) == formats
+        if pool.pool in (None, every[each.pool].label)
+        and each.model.tables.backend == pool.backend
+        and asdict(each.model.quant) == formats
     )

@@ -81,6 +81,8 @@ def _facts(plan: Plan) -> Table:
     table.add_column()
     table.add_row()
     table.add_row("GPUs", _gpu_bar(plan))
+    if "backends" in plan.inputs["serving"]:
+        table.add_row("engines", "; ".join(f"{pool_words(each)}: {each.backend}" for each in plan.pools))
     for words in _chosen_formats(plan):
         table.add_row("formats", words)
     if plan.cost_per_hour is not None:

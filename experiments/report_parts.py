@@ -39,7 +39,8 @@ def title(name: str, inputs: Mapping[str, Any], gpus: int) -> Text:
     serving, workload = inputs["serving"], inputs["workload"]
     text = Text()
     text.append(f"{inputs['model']} on {_fleet(inputs['fleet'], gpus)}", "bold")
-    text.append(f" with {serving['backend']} {serving['version'] or ''}".rstrip(), "bold")
+    engines = " or ".join(serving.get("backends") or (serving["backend"],))
+    text.append(f" with {engines} {serving['version'] or ''}".rstrip(), "bold")
     prefix = f" ({workload['prefix']:,} cached)" if workload["prefix"] else ""
     lengths = f"{name}: {workload['isl']:,} tokens in{prefix}, {workload['osl']:,} out"
     formats = f"{formats_words(serving['quant'])}{_drafts(serving)}"

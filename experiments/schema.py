@@ -31,6 +31,7 @@ from aicfg.experiments.fields import (
 
 DEFAULT_PROFILE = "aicfg"
 
+BackendName = Literal["vllm", "sglang", "trtllm"]
 ModeName = Literal["auto", "agg", "disagg", "mixed"]
 ObjectiveName = Literal["tokens_per_s", "gpus", "cost", "ttft", "tpot", "request_latency"]
 DataModeName = Literal["silicon", "hybrid", "empirical", "sol"]
@@ -203,7 +204,15 @@ class Speculative(Part, frozen=True, kw_only=True):
 class Serving(Part, frozen=True, kw_only=True):
     """How the model is served."""
 
-    backend: Annotated[Literal["vllm", "sglang", "trtllm"], Meta(title="Serving engine")] = "vllm"
+    backend: Annotated[BackendName, Meta(title="Serving engine")] = "vllm"
+    backends: Annotated[
+        tuple[BackendName, ...],
+        Meta(
+            max_length=3,
+            description="a list of engines of vllm, sglang, trtllm",
+            title="Serving engines to choose from, in place of backend",
+        ),
+    ] = ()
     version: Annotated[
         Text | None, Meta(description="text in quotes, such as '0.24.0'", title="Engine version")
     ] = None
@@ -230,6 +239,11 @@ class Serving(Part, frozen=True, kw_only=True):
         Meta(title="Worker types a role at most"),
     ] = 1
     search: Search = Search()
+
+    @property
+    def engines(self) -> tuple[BackendName, ...]:
+        """Those to choose from."""
+        return self.backends or (self.backend,)
 
 
 class Experiment(Part, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Number formats as a decision: lists under serving.quant."""
+"""Number formats and engines as a decision: lists under serving."""
 
 from typing import Any
 
@@ -58,3 +58,29 @@ def test_a_list_with_an_unknown_format() -> None:
     """Each member of a list is checked."""
     with pytest.raises(InputError, match=r"serving\.quant\.kvcache: 'fp9' is not a format"):
         load({**BASE, "serving": {"quant": {"kvcache": ["fp8", "fp9"]}}})
+
+
+def test_the_best_of_the_engines_is_chosen() -> None:
+    """A list of engines gives the best of their plans; no worker hands its cache to another engine's."""
+    serving = {"search": SEARCH, "mode": "disagg"}
+    names = ("vllm", "sglang", "trtllm")
+    alone = [
+        solve({**BASE, "serving": {**serving, "backend": name}}).objective.value or 0.0 for name in names
+    ]
+    plan = solve({**BASE, "serving": {**serving, "backend": list(names)}})
+    assert plan.objective.value == max(alone)
+    assert {pool.backend for pool in plan.pools} == {names[alone.index(max(alone))]}
+    assert plan.certificate.recomputed == pytest.approx(plan.objective.value, rel=1e-6)
+    assert solve(plan.inputs).pools == plan.pools
+    assert "with vllm or sglang or trtllm" in report_text(plan)
+    other = names[alone.index(min(alone))]
+    rule = [f"prefill.backend == '{other}'"]
+    bound = solve({**BASE, "serving": {**serving, "backend": list(names)}, "constraints": rule})
+    assert {pool.backend for pool in bound.pools} == {other}
+    assert bound.objective.value == min(alone)
+
+
+def test_an_unknown_engine_in_a_list() -> None:
+    """Each engine of a list is checked."""
+    with pytest.raises(InputError, match="expected a list of engines of vllm, sglang, trtllm"):
+        load({**BASE, "serving": {"backend": ["vllm", "vlm"]}})
