@@ -49,18 +49,27 @@ def _variants(options: Namespace, experiment: "Experiment", changes: "Sequence[C
         plain = [each.row() for each in found]
         print(json.dumps({"schema": 1, "experiment": experiment.name, "variants": plain}, indent=2))
     else:
-        heads = ("variant", ">tokens/s", ">gain", *_HEADS[1:])
-        rows = [[each.name, *_variant_cells(each)] for each in found]
+        heads, cells = _objective([each.outcome for each in found])
+        heads = ["variant", *heads, ">change", *_HEADS]
+        rows = [[each.name, *value, *_variant_cells(each)] for each, value in zip(found, cells, strict=True)]
         print_plain(table(heads, rows), sys.stdout, color=not options.no_color)
     return _code(each.outcome for each in found)
 
 
 def _variant_cells(variant: "Variant") -> list[str]:
-    tokens, *others, plan = _cells(variant.outcome)
+    *others, plan = _cells(variant.outcome)
     gain = "-" if variant.gain is None else f"{100 * variant.gain:+.1f} %"
     if variant.missing is not None:
         plan = f"infeasible: {variant.missing.words}"
-    return [tokens, gain, *others, plan]
+    return [gain, *others, plan]
+
+
+def _objective(outcomes: "Sequence[Outcome]") -> tuple[list[str], list[list[str]]]:
+    """A column for the objective, with its head, where that is not the tokens/s of all tables."""
+    name = outcomes[0].objective
+    if name == "tokens_per_s":
+        return [], [[] for _ in outcomes]
+    return [f">{name}"], [[number(each.objective_value)] for each in outcomes]
 
 
 def _cells(outcome: "Outcome") -> list[str]:
@@ -93,11 +102,12 @@ def _sweep(options: Namespace, experiment: "Experiment", changes: "Sequence[Chan
         print(json.dumps(found.to_dict(), indent=2))
     else:
         keys = [f">{each.key}" for each in axes]
+        heads, cells = _objective(found.outcomes)
         rows = [
-            [*map(exact, point), *_cells(outcome)]
-            for point, outcome in zip(found.points, found.outcomes, strict=True)
+            [*map(exact, point), *value, *_cells(outcome)]
+            for point, value, outcome in zip(found.points, cells, found.outcomes, strict=True)
         ]
-        print_plain(table((*keys, *_HEADS), rows), sys.stdout, color=not options.no_color)
+        print_plain(table((*keys, *heads, *_HEADS), rows), sys.stdout, color=not options.no_color)
     return _code(found.outcomes)
 
 

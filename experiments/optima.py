@@ -55,6 +55,8 @@ class Outcome:
     """The best plan of a variant in a few figures, named as those of ``Plan``; ``None`` without a plan."""
 
     status: str
+    objective: str
+    objective_value: float | None
     mode: str | None
     tokens_per_s: float | None
     tokens_per_s_per_gpu: float | None
@@ -156,6 +158,10 @@ class Family:
         tpot = _ms(answer.tpot_ns)
         return Outcome(
             status=answer.status,
+            objective=answer.objective,
+            objective_value=None
+            if answer.value is None
+            else answer.value / STAGES[answer.objective].per_unit,
             mode=mode if answer.points else None,
             tokens_per_s=tokens,
             tokens_per_s_per_gpu=None if tokens is None else tokens / budget,

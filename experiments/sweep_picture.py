@@ -26,7 +26,14 @@ _LABELS = {
     "serving.memory_fraction": "memory fraction (share)",
 }
 _COLOURS = {"agg": "tab:blue", "disagg": "tab:orange", "mixed": "tab:green"}
-_VALUE = "best throughput (output tokens/s)"
+_VALUES = {
+    "tokens_per_s": "best throughput (output tokens/s)",
+    "gpus": "fewest GPUs",
+    "cost": "lowest price (per hour)",
+    "ttft": "lowest TTFT (ms)",
+    "tpot": "lowest TPOT (ms)",
+    "request_latency": "lowest request latency (ms)",
+}
 _MOST_WRITTEN = 120
 """Cells of a map beyond which figures in them would not be legible."""
 
@@ -61,7 +68,13 @@ def label(key: str) -> str:
 
 
 def _values(sweep: Sweep) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-    return np.array([np.nan if each.tokens_per_s is None else each.tokens_per_s for each in sweep.outcomes])
+    values = [each.objective_value for each in sweep.outcomes]
+    return np.array([np.nan if each is None else each for each in values])
+
+
+def _value_label(sweep: Sweep) -> str:
+    name = sweep.outcomes[0].objective
+    return _VALUES.get(name, name)
 
 
 def _line(axes: "Axes", sweep: Sweep) -> None:
@@ -77,10 +90,10 @@ def _line(axes: "Axes", sweep: Sweep) -> None:
         axes.axvline(value, color="tab:red", linewidth=1, alpha=0.25, zorder=0)
     if (modes == "").any():
         axes.plot([], [], color="tab:red", alpha=0.5, label="infeasible")
-    axes.set(xlabel=label(sweep.axes[0].key), ylabel=_VALUE)
+    axes.set(xlabel=label(sweep.axes[0].key), ylabel=_value_label(sweep))
     if (modes != "").any():
         axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axes.grid(alpha=0.3)
     axes.legend()
 
@@ -94,8 +107,8 @@ def _map(figure: "Figure", axes: "Axes", sweep: Sweep) -> None:
     axes.set_facecolor("0.85")
     shown = axes.imshow(np.ma.masked_invalid(values), origin="lower", aspect="auto", cmap="viridis")
     if not np.isnan(values).all():
-        bar = figure.colorbar(shown, ax=axes, label=_VALUE)
-        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        bar = figure.colorbar(shown, ax=axes, label=_value_label(sweep))
+        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     _ticks(axes, "x", np.array(columns)[across], sweep.axes[1].key)
     _ticks(axes, "y", np.array(rows)[up], sweep.axes[0].key)
     if np.isnan(values).any():
@@ -121,6 +134,6 @@ def _ticks(
 def _write(axes: "Axes", values: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> None:
     bright = np.nanmin(values) + 0.6 * (np.nanmax(values) - np.nanmin(values))
     for (row, column), value in np.ndenumerate(values):
-        text = "-" if np.isnan(value) else f"{value / 1000:.1f}k" if value >= 1000 else f"{value:.0f}"
+        text = "-" if np.isnan(value) else f"{value / 1000:.1f}k" if value >= 1000 else f"{value:.4g}"
         dark = np.isnan(value) or value > bright
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color="black" if dark else "white")

@@ -44,7 +44,7 @@ class Variant:
     name: str
     outcome: Outcome
     gain: float | None
-    """Its tokens/s over those of the base, less one; None where either has no plan."""
+    """The objective's value over that of the base, less one; None where either has no plan."""
     missing: Missing | None
 
     def row(self) -> dict[str, Any]:
@@ -100,9 +100,9 @@ def variants(experiment: Experiment, changes: Sequence[Change]) -> list[Variant]
         named[TOGETHER] = changed(experiment, changes)
     optima = Optima(named.values())
     outcomes = {name: _outcome(optima, name, each) for name, each in named.items()}
-    base = outcomes[BASE].tokens_per_s
+    base = outcomes[BASE].objective_value
     return [
-        Variant(name, outcome, _gain(outcome.tokens_per_s, base), _missing(optima, named[name], outcome))
+        Variant(name, outcome, _gain(outcome.objective_value, base), _missing(optima, named[name], outcome))
         for name, outcome in outcomes.items()
     ]
 

@@ -16,18 +16,22 @@ from aicfg.experiments.sweep import swept
 from aicfg.experiments.variants import Axis, axis, grid, the_experiment
 from aicfg.experiments.words import layout
 
-FIGURES = [name for name in Outcome.__dataclass_fields__ if name != "pools"]
+FIGURES = [
+    name for name in Outcome.__dataclass_fields__ if name not in ("pools", "objective", "objective_value")
+]
 
 
 def figures(plan: Plan) -> list[object]:
     """What an outcome says, of a plan."""
     whole = [getattr(plan, name) for name in FIGURES]
+    whole += [plan.objective.name, plan.objective.value]
     return [*whole, [(p.role, layout(p), p.workers, p.gpus, p.batch) for p in plan.pools]]
 
 
 def outcome_figures(outcome: Outcome) -> list[object]:
     """The same of an outcome."""
     whole = [getattr(outcome, name) for name in FIGURES]
+    whole += [outcome.objective, outcome.objective_value]
     return [*whole, [(p.role, p.layout, p.workers, p.gpus, p.batch) for p in outcome.pools]]
 
 
@@ -77,7 +81,7 @@ def test_progress_is_told(small: Path) -> None:
 def test_a_dataframe(small: Path) -> None:
     """From Python: one row a point, keys first."""
     frame = aicfg.sweep(small, {"sla.tpot_ms": [3, 40], "gpus": range(4, 9, 4)})
-    assert list(frame.columns[:4]) == ["sla.tpot_ms", "fleet.gpus", "status", "mode"]
+    assert list(frame.columns[:4]) == ["sla.tpot_ms", "fleet.gpus", "status", "objective"]
     assert list(frame["fleet.gpus"]) == [4, 8, 4, 8]
     assert list(frame["status"]) == ["infeasible"] * 2 + ["optimal"] * 2
     assert frame["tokens_per_s"].iloc[3] == aicfg.solve(small).tokens_per_s

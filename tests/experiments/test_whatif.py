@@ -35,12 +35,12 @@ def test_each_change_alone_and_all_together(run: Callable[..., Any], small: Path
 
 
 def test_the_table_is_ascii_in_a_pipe(run: Callable[..., Any], small: Path) -> None:
-    """One line a variant, the gain beside the throughput."""
+    """One line a variant, the change beside the throughput."""
     code, out, _ = run("whatif", small, "--relax", "gpus=16")
     assert code == 0
     assert out.isascii()
     head, base, change = out.splitlines()
-    assert head.split()[:3] == ["variant", "tokens/s", "gain"]
+    assert head.split()[:3] == ["variant", "change", "tokens/s"]
     assert base.startswith("as given")
     assert change.startswith("gpus=16")
 
