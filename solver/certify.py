@@ -5,16 +5,14 @@ from functools import partial
 from time import perf_counter
 
 from aicfg.solver.answer import Answer, Ended, Holds, Outcome, Statistics
-from aicfg.solver.cheapest import cheapest
 from aicfg.solver.errors import EngineImpreciseError
 from aicfg.solver.evaluate import Evaluation, evaluate
-from aicfg.solver.objectives import LATENCIES, objective_of
+from aicfg.solver.objectives import objective_of
 from aicfg.solver.order import canonical_key
 from aicfg.solver.points import Ask, IntArray, Points
+from aicfg.solver.scan import proven
 from aicfg.solver.scope import is_scannable
 from aicfg.solver.stages import Clock, settle
-from aicfg.solver.thresholds import lowest
-from aicfg.solver.within import within
 
 Settled = dict[int, dict[int, int]]
 """The plan that the stages choose, by the value of the first stage."""
@@ -59,7 +57,7 @@ def certify(points: Points, ask: Ask, allowed: IntArray, outcome: Outcome, settl
 def _best_plan(of: Points, ask: Ask, allowed: IntArray, counts: dict[int, int], value: int) -> dict[int, int]:
     """The plan that the stages choose, at positions in all points."""
     if is_scannable(of, ask):
-        counts = _proven(of, ask, value)
+        counts = proven(of, ask, value)
     else:
         place = {int(p): i for i, p in enumerate(allowed)}
         counts = settle(of, ask, {place[p]: n for p, n in counts.items()}, Clock.of(ask))
@@ -71,33 +69,6 @@ def _sound(points: Points, ask: Ask, outcome: Outcome, counts: dict[int, int]) -
     if found.broken:
         raise EngineImpreciseError(f"the plan of {outcome.engine} breaks {', '.join(found.broken)}")
     return found
-
-
-def _proven(allowed: Points, ask: Ask, value: int) -> dict[int, int]:
-    """The unique best plan; for the highest tokens/s from a value that some plan reaches."""
-    if ask.objective != "tokens_per_s":
-        best = scan(allowed, ask)
-    else:
-        while (better := cheapest(allowed, ask, value + 1)) is not None:
-            value = evaluate(allowed, ask, better).value
-        best = cheapest(allowed, ask, value)
-    if best is None:
-        raise EngineImpreciseError(f"no plan reaches {value} ({ask.objective}), which one was said to reach")
-    return best
-
-
-def scan(allowed: Points, ask: Ask) -> dict[int, int] | None:
-    """The unique best plan of a scannable ask whose objective is not the tokens/s, or None."""
-    best = cheapest(allowed, ask)
-    if best is None or ask.objective not in LATENCIES:
-        return best
-
-    def find(each: Ask) -> dict[int, int] | None:
-        keep = within(allowed, each)
-        plan = cheapest(allowed.take(keep), each)
-        return None if plan is None else {int(keep[p]): n for p, n in plan.items()}
-
-    return lowest(allowed, ask, ask.objective, best, find)[1]
 
 
 def make_answer(

@@ -153,6 +153,12 @@ def multiplied(one: Polynomial, other: Polynomial) -> Polynomial:
     return total
 
 
+def numbered(text: str) -> tuple[str, str, str] | None:
+    """Left side, operator and right side of a constraint with <= or >=, as written; None for others."""
+    match = re.fullmatch(r"(.*?)(<=|>=)(.*)", text, re.DOTALL)
+    return (match[1].strip(), match[2], match[3].strip()) if match else None
+
+
 def written(names: Monomial) -> str:
     """A monomial as the user may have written it."""
     return " * ".join(names) or "1"

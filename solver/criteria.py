@@ -24,6 +24,8 @@ class Criteria:
     """(criterion, point): the lower the better."""
     by_type: bool
     """Whether only points of one type replace each other: the set of types in use is itself asked about."""
+    counts_types: bool
+    """Whether a constraint asks for many types."""
     is_simple: bool
     """One amount, the rate, and no level but the latency that couples prefill and decode."""
 
@@ -35,14 +37,15 @@ def criteria(points: Points, ask: Ask) -> Criteria:
     comparisons = [rule for rule in given if isinstance(rule, Comparison)]
     amounts = [*_rates(points, ask, rows), *_of_rows(rows)]
     levels = [*_latencies(points, ask), *_compared(points, comparisons)]
-    by_type = bool(ask.excluded) or any(row.types < 0 or (row.types and row.equal) for row in rows)
-    coupling = 1 if is_coupled(ask) else 0
-    simple = len(amounts) == 1 and len(levels) == coupling and not by_type
+    counts_types = any(row.types < 0 or bool(row.types and row.equal) for row in rows)
+    by_type = bool(ask.excluded) or counts_types
+    simple = len(amounts) == 1 and len(levels) == (1 if is_coupled(ask) else 0)
     size = len(points)
     return Criteria(
         np.array(amounts, np.int64).reshape(len(amounts), size),
         np.array(levels, np.int64).reshape(len(levels), size),
         by_type,
+        counts_types,
         simple and ask.objective != "request_latency",
     )
 

@@ -30,7 +30,13 @@ def _pyomo(points: Points, ask: Ask, program: Program, kept: IntArray) -> Outcom
     return _at(kept, solve_pyomo(program, ask.time_limit_s))
 
 
-ENGINES: dict[str, Engine] = {"highs": _highs, "cpsat": _cpsat, "pyomo": _pyomo}
+def _scan(points: Points, ask: Ask, program: Program, kept: IntArray) -> Outcome:
+    from aicfg.solver.scan import solve_scan
+
+    return solve_scan(points, ask)
+
+
+ENGINES: dict[str, Engine] = {"highs": _highs, "cpsat": _cpsat, "pyomo": _pyomo, "scan": _scan}
 BOTH = ("highs", "cpsat")
 
 

@@ -9,6 +9,7 @@ from aicfg.solver.objectives import STAGES
 from aicfg.solver.points import IntArray, Role
 from aicfg.solver.rows import FloatArray, Rows, Term, family, make_rows
 from aicfg.solver.user import Comparison
+from aicfg.solver.user import Row as UserRow
 
 
 @family(r"Q \ge Q^*\ (\text{or} \le)", "quantity Q that an earlier stage of the objective fixed", "its unit")
@@ -43,12 +44,21 @@ def user(f: Frame) -> Rows:
         ):
             if factor:
                 terms += [(i + 0 * columns, columns, factor * each) for columns, each in f.total(name)]
-        # Rates have a resolution of a micro-unit; without them the row is one of whole numbers.
-        slack = 0.5 * gcd(row.tokens, row.requests) / MICRO
-        upper[i] = row.most + slack
-        if row.equal:
-            lower[i] = row.most - slack
+        upper[i], lower[i] = _ends(row)
     return make_rows([str(row.number) for row in f.user_rows], terms, lower, upper)
+
+
+def _ends(row: UserRow) -> tuple[float, float]:
+    """Upper and lower end of a row, half a step of its whole numbers beyond the last one that holds.
+
+    Rates are whole micro-units, so with them the row moves in millionths.
+    """
+    rates = (row.tokens, row.requests)
+    if not any(rates):
+        return float(row.most), float(row.most) if row.equal else -np.inf
+    micro = int(MICRO)
+    step = gcd(*rates, *(micro * int(each) for each in np.unique(row.per_worker)), micro * row.types)
+    return (micro * row.most // step * step + step / 2) / micro, -np.inf
 
 
 @family(

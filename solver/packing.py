@@ -142,6 +142,14 @@ def copies(gpus: int, smaller: IntArray, node: int) -> IntArray:
     return np.minimum(by_budget, by_nodes)
 
 
+def fewest_gpus(one: IntArray, other: IntArray, node: int) -> IntArray:
+    """GPUs that a pool needs to have places for a worker of ``one`` and one of ``other`` GPUs (0: none)."""
+    whole_one, whole_other = (np.where(size > node, -(-size // node) * node, size) for size in (one, other))
+    together = whole_one + whole_other
+    apart = (one <= node) & (other <= node) & (together > node)
+    return np.where(apart, node + np.minimum(one, other), together)
+
+
 def nodes_of(points: Points, ask: Ask) -> dict[int, Nodes]:
     """The pools whose nodes need rows beside the budget, by index."""
     found = {}

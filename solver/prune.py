@@ -16,6 +16,11 @@ caps (request latency in disagg only)
     In a plan the worst TTFT of a group is some prefill point's, and every decode point of the group has a
     TPOT of at most the cap which that TTFT leaves. So a decode point that is, for no cap any prefill point
     leaves, the fastest of its size can be replaced by the one that is; and the same with the roles exchanged.
+layers (sets of types are excluded, at most K types a role)
+    With E sets excluded, points of E + K other types each replace p by the lemmas above. At most K - 1 of
+    these types are in use in p's role already; each other one makes another set of types in use, and at most
+    E of those sets are excluded. So one replaces p. Points of one type never differ in the set, so of each
+    type only the undominated ones are looked at.
 hopeless (request latency in disagg, one type a role)
     A plan of value V exists. Then a point that is in no plan of at least V can be left out. With one type a
     role a plan of at least V has a pair of points and at least ceil(V / r) workers at each, so whether a
@@ -47,20 +52,18 @@ def prune(points: Points, ask: Ask) -> IntArray:
     if not weighed.is_simple:
         kept = kept[undominated(size_class(of, weighed.by_type), weighed)]
     elif is_coupled(ask):
-        agg = np.flatnonzero(of.role == Role.AGG)
-        paired = np.flatnonzero(of.role != Role.AGG)
-        kept = kept[
-            np.concatenate(
-                (
-                    agg[fastest_of_size(of.take(agg), weighed.amounts[0][agg])],
-                    paired[best_under_caps(of.take(paired), ask)],
-                )
-            )
-        ]
+        agg, paired = (np.flatnonzero((of.role == Role.AGG) == alone) for alone in (True, False))
+        fastest = fastest_of_size(of.take(agg), weighed.amounts[0][agg], weighed.by_type)
+        best = best_under_caps(of.take(paired), ask, weighed.by_type)
+        kept = kept[np.concatenate((agg[fastest], paired[best]))]
     else:
-        kept = kept[fastest_of_size(of, weighed.amounts[0])]
+        kept = kept[fastest_of_size(of, weighed.amounts[0], weighed.by_type)]
     of = points.take(kept)
-    kept = kept[not_outdone_by_copies(of, criteria(of, ask), ask)]
+    weighed = criteria(of, ask)
+    if ask.excluded:
+        kept = kept[in_layers(of, weighed, ask)]
+    else:
+        kept = kept[not_outdone_by_copies(of, weighed, ask)]
     if is_coupled(ask) and ask.objective == "tokens_per_s" and is_scannable(points, ask):
         kept = kept[hopeful(points.take(kept), ask)]
     return kept[canonical_order(points.take(kept))]
@@ -83,9 +86,9 @@ def size_class(points: Points, by_type: bool = False) -> IntArray:
     return np.unique(key, return_inverse=True)[1].astype(np.int64)
 
 
-def fastest_of_size(points: Points, rate: IntArray) -> IntArray:
+def fastest_of_size(points: Points, rate: IntArray, by_type: bool = False) -> IntArray:
     """One point of the highest rate a size class, the first in canonical order (lemma: same size)."""
-    cls = size_class(points)
+    cls = size_class(points, by_type)
     highest = np.zeros(int(cls.max(initial=-1)) + 1, np.int64)
     np.maximum.at(highest, cls, rate)
     best = np.flatnonzero(rate == highest[cls])
@@ -109,18 +112,39 @@ def not_outdone_by_copies(points: Points, weighed: Criteria, ask: Ask) -> NDArra
     return keep
 
 
-def best_under_caps(points: Points, ask: Ask) -> IntArray:
+def in_layers(points: Points, weighed: Criteria, ask: Ask) -> IntArray:
+    """Positions of the points that too few types replace (lemma: layers)."""
+    if ask.types_per_role is None or weighed.counts_types:
+        return np.arange(len(points))
+    enough = len(ask.excluded) + ask.types_per_role
+    order = np.lexsort((*-weighed.amounts[::-1], *weighed.levels[::-1], points.gpus))
+    kept: list[int] = []
+    same = np.stack((points.pool, points.role, points.group))
+    for p in order:
+        others = np.array(kept, np.int64)
+        others = others[(same[:, others] == same[:, [p]]).all(axis=0)]
+        k = copies(int(points.gpus[p]), points.gpus[others], ask.pools[points.pool[p]].gpus_per_node)
+        replaces = (weighed.levels[:, others] <= weighed.levels[:, [p]]).all(axis=0) & (k > 0)
+        replaces &= (k * weighed.amounts[:, others] >= weighed.amounts[:, [p]]).all(axis=0)
+        if len(np.unique(points.worker_type[others[replaces]])) < enough:
+            kept.append(int(p))
+    return np.sort(np.array(kept, np.int64))
+
+
+def best_under_caps(points: Points, ask: Ask, by_type: bool = False) -> IntArray:
     """Positions left by the lemma of caps: prefill's front, decode by its caps, prefill by decode's."""
     prefill = np.flatnonzero(points.role == Role.PREFILL)
     decode = np.flatnonzero(points.role == Role.DECODE)
-    prefill = prefill[_front(points.take(prefill))]
+    prefill = prefill[_front(points.take(prefill), by_type)]
     kept = []
     for group in np.unique(points.group[prefill]):
         firsts = prefill[points.group[prefill] == group]
         nexts = decode[points.group[decode] == group]
         caps = np.unique(tpot_cap(points.ttft_ns[firsts], ask))
-        nexts = nexts[_fastest_per_cap(points.take(nexts), caps[caps >= 0])]
-        firsts = firsts[_fastest_per_cap(points.take(firsts), _ttft_caps(points.tpot_ns[nexts], ask))]
+        nexts = nexts[_fastest_per_cap(points.take(nexts), caps[caps >= 0], by_type)]
+        firsts = firsts[
+            _fastest_per_cap(points.take(firsts), _ttft_caps(points.tpot_ns[nexts], ask), by_type)
+        ]
         kept += [firsts, nexts]
     return np.concatenate(kept) if kept else np.zeros(0, np.int64)
 
@@ -132,10 +156,10 @@ def _ttft_caps(tpot_ns: IntArray, ask: Ask) -> IntArray:
     return np.unique(bound - ask.latency_tokens * tpot_ns)
 
 
-def _by_latency(points: Points) -> tuple[IntArray, IntArray, IntArray]:
+def _by_latency(points: Points, by_type: bool) -> tuple[IntArray, IntArray, IntArray]:
     """Order by (class, latency, fastest first), the class of each in that order, and the position of the
     fastest so far in its class (the first of equals)."""
-    cls, rate = size_class(points), rates(points)
+    cls, rate = size_class(points, by_type), rates(points)
     order = np.lexsort((-rate, latency(points), cls)).astype(np.int64)
     cls, rate = cls[order], rate[order]
     rank = np.unique(rate, return_inverse=True)[1] + cls * (len(rate) + 1)
@@ -146,15 +170,33 @@ def _by_latency(points: Points) -> tuple[IntArray, IntArray, IntArray]:
     return order, cls, leader
 
 
-def _front(points: Points) -> IntArray:
+def _front(points: Points, by_type: bool) -> IntArray:
     """Positions of the points that none of their class beats in rate and latency (lemma: same size)."""
-    order, _, leader = _by_latency(points)
+    order, _, leader = _by_latency(points, by_type)
     return np.unique(order[leader])
 
 
-def _fastest_per_cap(points: Points, caps: IntArray) -> IntArray:
+def strict_front(points: Points, rate: IntArray) -> IntArray:
+    """Positions of the points that none of their size matches in rate at a strictly lower latency.
+
+    The latency is the TTFT of prefill and the TPOT of the others. A prefill or decode point that is matched
+    is in no best plan at all: the other one takes no more workers, and is faster.
+    """
+    cls, slow = size_class(points), latency(points)
+    order = np.lexsort((-rate, slow, cls)).astype(np.int64)
+    cls, rate, slow = cls[order], rate[order], slow[order]
+    rank = np.unique(rate, return_inverse=True)[1] + cls * (len(rate) + 1)
+    new_run = np.ones(len(rank), bool)
+    new_run[1:] = (cls[1:] != cls[:-1]) | (slow[1:] != slow[:-1])
+    start = np.maximum.accumulate(np.where(new_run, np.arange(len(rank)), 0))
+    before = np.concatenate(([-1], np.maximum.accumulate(rank)))[start]
+    first_run = cls[start] != cls[np.maximum(start - 1, 0)]
+    return np.sort(order[(rank > before) | first_run | (start == 0)])
+
+
+def _fastest_per_cap(points: Points, caps: IntArray, by_type: bool) -> IntArray:
     """Positions that are, in their class, the fastest with latency <= cap for one of ``caps``."""
-    order, cls, leader = _by_latency(points)
+    order, cls, leader = _by_latency(points, by_type)
     slow = latency(points)[order]
     kept = []
     for each in np.unique(cls):

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from aicfg.solver.certify import scan
 from aicfg.solver.evaluate import evaluate
 from aicfg.solver.objectives import LATENCIES, bounded
 from aicfg.solver.order import canonical_order
 from aicfg.solver.points import Ask, IntArray, Points
 from aicfg.solver.prune import prune
+from aicfg.solver.scan import scan
 from aicfg.solver.scope import is_scannable
 from aicfg.solver.stages import Clock, Finder, OutOfTimeError, attempt
 from aicfg.solver.thresholds import Plan, lowest

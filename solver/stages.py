@@ -15,6 +15,7 @@ from aicfg.solver.answer import Ended, Outcome
 from aicfg.solver.errors import EngineImpreciseError
 from aicfg.solver.evaluate import evaluate
 from aicfg.solver.highs import solve_highs
+from aicfg.solver.narrow import worth_keeping
 from aicfg.solver.objectives import LATENCIES, STAGES, keeping, stages
 from aicfg.solver.order import canonical_order
 from aicfg.solver.points import Ask, IntArray, Points
@@ -51,7 +52,7 @@ class Clock:
 
 def attempt(points: Points, ask: Ask, clock: Clock) -> Outcome:
     """The program of ``ask`` on HiGHS: filtered, pruned, stated, solved; its plan is checked in integers."""
-    return _solved(points, ask, kept_points(points, ask), clock)
+    return solve_kept(points, ask, kept_points(points, ask), clock)
 
 
 def kept_points(points: Points, ask: Ask) -> IntArray:
@@ -75,11 +76,12 @@ class Finder:
         kept = kept_points(self.points, ask)
         key = (ask.request_latency_ns, kept.tobytes())
         if key not in self.known:
-            self.known[key] = _solved(self.points, ask, kept, self.clock).counts
+            self.known[key] = solve_kept(self.points, ask, kept, self.clock).counts
         return self.known[key]
 
 
-def _solved(points: Points, ask: Ask, kept: IntArray, clock: Clock) -> Outcome:
+def solve_kept(points: Points, ask: Ask, kept: IntArray, clock: Clock) -> Outcome:
+    """The program over the points ``kept``, on HiGHS; counts by position in ``points``, checked."""
     outcome = solve_highs(state(points.take(kept), ask), clock.left_s)
     if outcome.ended is Ended.TIME_LIMIT:
         raise OutOfTimeError
@@ -113,12 +115,15 @@ def settle(points: Points, ask: Ask, plan: Plan, clock: Clock) -> Plan:
 
     ``points`` are within the bounds of ``ask``. When the time is over the stages that are left do not count.
     """
-    order = canonical_order(points)
+    first, *others = stages(ask)
+    asked = keeping(ask, first, evaluate(points, ask, plan).value)
+    keep = worth_keeping(points, ask)
+    keep[list(plan)] = True
+    order = np.flatnonzero(keep)
+    order = order[canonical_order(points.take(order))]
     place = {int(p): i for i, p in enumerate(order)}
     ordered = points.take(order)
     plan = {place[p]: n for p, n in plan.items()}
-    first, *others = stages(ask)
-    asked = keeping(ask, first, evaluate(points, ask, {int(order[p]): n for p, n in plan.items()}).value)
     try:
         for stage in others:
             plan = _stage(ordered, asked, stage, plan, clock)

@@ -74,6 +74,11 @@ def holds(points: Points, ask: Ask, plan: Counts) -> bool:
 def fits(points: Points, ask: Ask, plan: Counts) -> bool:
     """Every pool has the GPUs, and places in its nodes."""
     for j, pool in enumerate(ask.pools):
+        taken = sum(n * int(points.gpus[p]) for p, n in plan.items() if points.pool[p] == j)
+        if taken > pool.gpus:
+            return False
+        if pool.gpus <= pool.gpus_per_node:
+            continue
         sizes = [int(points.gpus[p]) for p, n in plan.items() if points.pool[p] == j for _ in range(n)]
         if not packs(tuple(sorted(sizes, reverse=True)), pool.gpus, pool.gpus_per_node):
             return False

@@ -6,11 +6,13 @@ import numpy as np
 import oracle
 import pytest
 from instances import DISAGG, MS, PAIR, prefill
-from synthetic import make_points, small
+from synthetic import fleet, make_points, small
 
+from aicfg.solver.axes import axes
 from aicfg.solver.explain import MEMORY, Explanation, Relaxation, explain, relaxed
 from aicfg.solver.names import pool_names
 from aicfg.solver.points import Ask, Points, Pool
+from aicfg.solver.solve import solve
 
 FREE = 10**15
 
@@ -126,3 +128,79 @@ def test_the_nearest_combination_is_the_nearest():
     assert {each.constraint: each.needed for each in found.combined} == {
         "request_latency": 190 * MS, "gpus(h100_sxm)": 3,
     }  # fmt: skip
+
+
+def exists(points: Points, ask: Ask) -> bool:
+    """By brute force where the pools are small, else by the solver (which brute force judges elsewhere)."""
+    if sum(pool.gpus for pool in ask.pools) <= 12:
+        return oracle.best(points, ask) is not None
+    return solve(points, ask).value is not None
+
+
+FLEETS = [seed for seed in range(0, 270, 4) if (case := fleet(seed)) and oracle.best(*case) is None]
+
+
+@pytest.mark.parametrize("seed", FLEETS)
+def test_every_claim_about_fleets(seed):
+    """Loads, user constraints, nodes, mixed: each relaxation suffices, one step less does not; and so on."""
+    points, ask = fleet(seed)
+    found, by_name = explain(points, ask), {axis.name: axis for axis in axes(points, ask, memory=True)}
+    for each in found.relaxations:
+        less = replace(each, needed=each.needed - by_name[each.constraint].looser)
+        assert each.plan is not None and each.plan.status == "optimal"
+        assert exists(*relaxed(points, ask, (each,))) and not exists(*relaxed(points, ask, (less,)))
+    for name in found.not_alone:
+        axis = by_name[name]
+        assert not exists(*axis.apply(points, ask, axis.loosest))
+    for conflict in found.conflicts:
+        check_conflict(points, ask, by_name, conflict)
+    if found.combined:
+        assert exists(*relaxed(points, ask, found.combined))
+        for i, each in enumerate(found.combined):
+            less = replace(each, needed=each.needed - by_name[each.constraint].looser)
+            others = (*found.combined[:i], less, *found.combined[i + 1 :])
+            assert not exists(*relaxed(points, ask, others))
+
+
+def check_conflict(points: Points, ask: Ask, by_name: dict, conflict: tuple[str, ...]) -> None:
+    """With the others at their loosest the set has no plan; without any one of it there is a plan."""
+
+    def held(names: tuple[str, ...]) -> bool:
+        case = points, ask
+        for name, axis in by_name.items():
+            if name not in names:
+                case = axis.apply(*case, axis.loosest)
+        return exists(*case)
+
+    assert not held(conflict)
+    for name in conflict:
+        assert held(tuple(other for other in conflict if other != name))
+
+
+def test_weights_move_the_dear_bound_least():
+    """40 requests/s on 8 GPUs: the dearer the GPUs, the fewer of them, and the more of the load gives way."""
+    ask = replace(DISAGG, load=40_000_000, pools=(Pool("h100_sxm", 8, 8),))
+    plain, dear = explain(PAIR, ask), explain(PAIR, ask, weights={"gpus": 100.0})
+    gpus = [{each.constraint: each.needed for each in found.combined} for found in (plain, dear)]
+    assert gpus[0].get("gpus(h100_sxm)", 8) > gpus[1].get("gpus(h100_sxm)", 8)
+    assert gpus[0].get("load", 40_000_000) > gpus[1]["load"]
+
+
+def test_user_constraints_are_told_as_they_must_read():
+    """Two workers of decode at most do not serve the load; three do, and the text says so."""
+    ask = replace(
+        DISAGG, load=20_000_000, constraints=("decode.workers <= 2",), pools=(Pool("h100_sxm", 16, 8),)
+    )
+    found = explain(PAIR, ask)
+    (user,) = (each for each in found.relaxations if each.constraint == "user(1)")
+    assert (user.asked, user.needed, user.text) == (2, 3, "decode.workers <= 3")
+    assert found.conflicts == (("load", "user(1)"),)
+
+
+def test_a_choice_that_cannot_be_relaxed_is_dropped():
+    """A pool that has no decode workers: only without the constraint is there a plan."""
+    ask = replace(DISAGG, constraints=("decode.batch == 5",))
+    found = explain(PAIR, ask)
+    assert [(each.constraint, each.text) for each in found.relaxations] == [
+        ("user(1)", "without: decode.batch == 5")
+    ]

@@ -10,7 +10,7 @@ from oracle import packs as placed
 from synthetic import make_points
 
 from aicfg.solver.errors import NodePackingError
-from aicfg.solver.packing import Nodes, copies, divide_in_a_chain, packs
+from aicfg.solver.packing import Nodes, copies, divide_in_a_chain, fewest_gpus, packs
 from aicfg.solver.points import Ask, Pool
 from aicfg.solver.solve import solve
 
@@ -99,6 +99,19 @@ def test_copies_fit_where_the_larger_worker_was():
                 assert k * size <= gpus
                 room = gpus if gpus <= node else -(-gpus // node) * node
                 assert placed((size,) * k, room, node)
+
+
+def test_fewest_gpus_of_two_workers():
+    """The smallest pool that has places for both, by trying pools one GPU larger each."""
+    for node in (4, 8):
+        for one, other in product(range(1, 14), range(14)):
+            sizes = tuple(sorted((one, other), reverse=True))[: 1 + bool(other)]
+            fewest = next(gpus for gpus in range(1, 60) if placed(sizes, gpus, node))
+            assert fewest_gpus(np.array([one]), np.array([other]), node).tolist() == [fewest], (
+                one,
+                other,
+                node,
+            )
 
 
 def test_too_many_patterns_are_refused():
