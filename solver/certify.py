@@ -7,12 +7,11 @@ from time import perf_counter
 from aicfg.solver.answer import Answer, Ended, Holds, Outcome, Statistics
 from aicfg.solver.errors import EngineImpreciseError
 from aicfg.solver.evaluate import Evaluation, evaluate
-from aicfg.solver.objectives import objective_of
+from aicfg.solver.objectives import PRECISION, objective_of
 from aicfg.solver.order import canonical_key
 from aicfg.solver.points import Ask, IntArray, Points
 from aicfg.solver.scan import proven
 from aicfg.solver.scope import is_scannable
-from aicfg.solver.stages import Clock, settle
 
 Settled = dict[int, dict[int, int]]
 """The plan that the stages choose, by the value of the first stage."""
@@ -29,7 +28,7 @@ def certify(points: Points, ask: Ask, allowed: IntArray, outcome: Outcome, settl
     Parameters
     ----------
     settled
-        Plans by value that an earlier engine's outcome led to: of one value there is one plan.
+        Plans by value that an earlier engine's outcome led to: of one value (to rounding) there is one plan.
 
     Raises
     ------
@@ -41,9 +40,10 @@ def certify(points: Points, ask: Ask, allowed: IntArray, outcome: Outcome, settl
     found = _sound(points, ask, outcome, outcome.counts)
     if outcome.ended is not Ended.PROVEN_OPTIMAL:
         return outcome
-    if found.value not in settled:
-        settled[found.value] = _best_plan(points.take(allowed), ask, allowed, outcome.counts, found.value)
-    counts = settled[found.value]
+    key = next((each for each in settled if abs(each - found.value) <= PRECISION * each), found.value)
+    if key not in settled:
+        settled[key] = _best_plan(points.take(allowed), ask, allowed, outcome.counts, found.value)
+    counts = settled[key]
     value = evaluate(points, ask, counts).value
     rounding = TOLERANCE * value + 1 if objective_of(ask).per_unit > 1 else 0
     for claimed in (found.value, outcome.bound):
@@ -60,6 +60,8 @@ def _best_plan(of: Points, ask: Ask, allowed: IntArray, counts: dict[int, int], 
         counts = proven(of, ask, value)
     else:
         place = {int(p): i for i, p in enumerate(allowed)}
+        from aicfg.solver.stages import Clock, settle  # a plan of one pair does without
+
         counts = settle(of, ask, {place[p]: n for p, n in counts.items()}, Clock.of(ask))
     return {int(allowed[p]): n for p, n in counts.items()}
 

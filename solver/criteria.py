@@ -4,7 +4,7 @@ Amounts are per worker and add up over workers: rates, and the user's rows with 
 is better. Levels are of the type: latencies where the stage weighs them, and what a user constraint compares.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from aicfg.solver.user import Comparison, Row, rules
 from aicfg.solver.within import is_coupled, latency
 
 
-@dataclass(frozen=True)
-class Criteria:
+class Criteria(NamedTuple):
     """Criteria of dominance over points."""
 
     amounts: IntArray

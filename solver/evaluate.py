@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from aicfg.solver.judge import broken_constraints
 from aicfg.solver.names import pool_names
 from aicfg.solver.objectives import LATENCIES
 from aicfg.solver.order import SERVING_ROLES
@@ -68,7 +67,7 @@ def evaluate(points: Points, ask: Ask, counts: Mapping[int, int]) -> Evaluation:
         *_past_bounds(ask, requests, (ttft, tpot, latency)),
         *_over_capacity(points, ask, used, gpus),
         *_choices(points, ask, used),
-        *broken_constraints(points, ask, used, {"tokens_per_s": tokens, "requests_per_s": requests}),
+        *_own_constraints(points, ask, used, {"tokens_per_s": tokens, "requests_per_s": requests}),
     ]
     return Evaluation(
         tokens,
@@ -173,3 +172,12 @@ def _without_partner(points: Points, ask: Ask, used: Used) -> Iterator[str]:
     for group, role in sorted(has):
         if (group, Role.DECODE if role is Role.PREFILL else Role.PREFILL) not in has:
             yield f"kv_transfer(g{group}_{role.name.lower()})"
+
+
+def _own_constraints(points: Points, ask: Ask, used: Used, rates: Mapping[str, int]) -> list[str]:
+    """The user's constraints that are broken."""
+    if not ask.constraints:
+        return []
+    from aicfg.solver.judge import broken_constraints  # most asks have none
+
+    return broken_constraints(points, ask, used, rates)

@@ -152,7 +152,7 @@ class Frame:
     def _names(self) -> tuple[str, ...]:
         names = [f"n({p})" for p in self.point_names] + [f"u({p})" for p in self.point_names]
         if self.several_types:
-            names += [f"type({w})" for w in self.type_names]
+            names += [f"in_use({w})" for w in self.type_names]
         names += [f"served({g})" for g in self.group_names[: len(self.served)]]
         names += ["tokens"] * len(self.tokens)
         for block in ("ttft", "generation"):

@@ -7,9 +7,10 @@ import numpy as np
 
 from aicfg.solver.criteria import criteria
 from aicfg.solver.evaluate import evaluate
+from aicfg.solver.objectives import PRECISION
 from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.prune import fastest_of_size, strict_front
-from aicfg.solver.stages import PRECISION, Clock, kept_points, settle, solve_kept
+from aicfg.solver.stages import Clock, kept_points, settle, solve_kept
 from aicfg.solver.thresholds import Plan
 from aicfg.solver.within import is_coupled, within
 

@@ -1,7 +1,6 @@
 """The program on HiGHS, straight from its arrays, to a gap of exactly 0."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,7 +45,7 @@ OPTIONS = {
 
 
 LARGEST_ACTIVITY = 2.0**16
-"""Rows of rates beyond this are scaled down: at 65536 a double still tells 1e-11 apart, a hundredth of the
+"""Rows beyond this are scaled down: at 65536 a double still tells 1e-11 apart, a hundredth of the
 tolerance. Scales are powers of two, so no coefficient is rounded."""
 
 
@@ -86,8 +85,7 @@ def integer_bound(bound: float, per_unit: int, ended: Ended) -> int | None:
     return round(bound * per_unit)
 
 
-@dataclass(frozen=True)
-class _Scales:
+class _Scales(NamedTuple):
     """Powers of two by which rows, columns and the goal are multiplied."""
 
     row: FloatArray
@@ -96,7 +94,7 @@ class _Scales:
 
 
 def _scales(program: Program) -> _Scales:
-    """1 where no row of rates is large: then the model is the program, unit for unit."""
+    """1 where no row is large: then the model is the program, unit for unit."""
     columns = program.columns
     starts, index, value = program.matrix
     row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
@@ -105,9 +103,7 @@ def _scales(program: Program) -> _Scales:
     np.add.at(activity, row[whole], np.abs(value[whole]) * columns.upper[index[whole]])
     for bound in program.row_bounds:
         activity = np.maximum(activity, np.where(np.isfinite(bound), np.abs(bound), 0.0))
-    free = np.zeros(len(activity), bool)
-    free[row[~whole]] = True
-    by_row = np.where(free, _down(activity), 1.0)
+    by_row = _down(activity)
     largest = np.zeros(len(columns.names))
     np.maximum.at(largest, index[~whole], np.abs(value * by_row[row])[~whole])
     by_column = np.ones(len(largest))

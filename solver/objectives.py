@@ -5,15 +5,14 @@ fewest worker types, and at last the canonical order (``order.canonical_keys``).
 with another objective and what the earlier stages reached as bounds.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
 
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.solver.points import Ask, Bound, Quantity
 
 
-@dataclass(frozen=True)
-class Objective:
+class Objective(NamedTuple):
     """One objective of the statement."""
 
     name: str
@@ -24,6 +23,8 @@ class Objective:
     sentence: str
 
 
+PRECISION = 1e-11
+"""Relative difference of rates that floating point may not tell apart (needed above 1e5 units/s only)."""
 _MICRO = 1_000_000
 _ALL = (
     Objective(

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 
 from aicfg.solver.axes import Axis, axes, loosest_that
 from aicfg.solver.narrow import worth_keeping
-from aicfg.solver.objectives import LATENCIES, bounded, objective_of
+from aicfg.solver.objectives import LATENCIES, PRECISION, bounded, objective_of
 from aicfg.solver.optimum import best_figure
 from aicfg.solver.points import Ask, Points
-from aicfg.solver.stages import PRECISION
 from aicfg.solver.within import within
 
 

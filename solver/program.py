@@ -3,7 +3,7 @@
 Variables
     n(p)        workers at point p, a whole number
     u(p)        point p is in use, 0 or 1
-    type(w)     worker type w is in use, 0 or 1 (only where a role may have several types)
+    in_use(w)   worker type w is in use, 0 or 1 (only where a role may have several types)
     served(g)   requests/s that transfer group g serves (disagg, mixed)
     tokens      output tokens/s of aggregated workers (agg, mixed)
     ttft(g)     worst TTFT in use in group g, ms (where request latency couples prefill and decode)

@@ -52,7 +52,7 @@ def pyomo_model(program: Program) -> Any:
     goal = sum(float(cost[i]) * columns[i] for i in np.flatnonzero(cost))
     sense = pyo.maximize if program.objective.maximize else pyo.minimize
     objective = pyo.Objective(expr=goal, sense=sense, doc=program.objective.sentence)
-    model.add_component(program.objective.name, objective)
+    model.add_component("goal", objective)
     return model
 
 

@@ -16,7 +16,6 @@ from aicfg.solver.points import Ask, IntArray, Points
 from aicfg.solver.prune import prune
 from aicfg.solver.scan import scan
 from aicfg.solver.scope import is_scannable
-from aicfg.solver.stages import Clock, Finder, OutOfTimeError, attempt
 from aicfg.solver.thresholds import Plan, lowest
 from aicfg.solver.within import within
 
@@ -42,6 +41,8 @@ def _lowest_plan(points: Points, ask: Ask) -> Plan | None:
     """A plan with the lowest latency, as far as the time limit allows."""
     if is_scannable(points, ask):
         return scan(points, ask)
+    from aicfg.solver.stages import Clock, Finder, OutOfTimeError, attempt
+
     asked, clock = replace(ask, objective="any"), Clock.of(ask)
     try:
         plan = attempt(points, asked, clock).counts

@@ -20,7 +20,7 @@ def solve(points: Points, ask: Ask, engine: str = "highs") -> Answer:
 
     Objective, lexicographic: what ``ask.objective`` names (highest tokens/s); fewest GPUs; lowest TTFT, then
     TPOT; fewest worker types; canonical order (``order.canonical_keys``). With one type a role the proof is
-    in exact integers; with more it is the engine's, to ``stages.PRECISION``.
+    in exact integers; with more it is the engine's, to ``objectives.PRECISION``.
 
     Parameters
     ----------

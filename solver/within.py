@@ -88,6 +88,21 @@ def is_coupled(ask: Ask) -> bool:
     return ask.mode != "agg" and (ask.request_latency_ns is not None or ask.objective == "request_latency")
 
 
+def in_time_with_a_partner(points: Points, ask: Ask) -> BoolArray:
+    """Mask of the points that meet the request latency with the fastest partner of their transfer group."""
+    keep = np.ones(len(points), bool)
+    for group in np.unique(points.group[points.role != Role.AGG]):
+        firsts, nexts = (
+            np.flatnonzero((points.group == group) & (points.role == role))
+            for role in (Role.PREFILL, Role.DECODE)
+        )
+        fastest_first = points.ttft_ns[firsts].min(initial=np.iinfo(np.int64).max // 2)
+        fastest_next = points.tpot_ns[nexts].min(initial=np.iinfo(np.int64).max // 2)
+        keep[nexts] = points.tpot_ns[nexts] <= tpot_cap(np.array([fastest_first]), ask)
+        keep[firsts] = fastest_next <= tpot_cap(points.ttft_ns[firsts], ask)
+    return keep
+
+
 def latency(points: Points) -> IntArray:
     """The latency a point contributes in disagg: TTFT of prefill, TPOT of decode."""
     return np.where(points.role == Role.PREFILL, points.ttft_ns, points.tpot_ns)

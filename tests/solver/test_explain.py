@@ -29,7 +29,7 @@ def infeasible(seed: int, mode: str) -> tuple[Points, Ask] | None:
 
 CASES = [
     (f"{mode} {seed}", *case)
-    for seed in range(80)
+    for seed in range(50)
     for mode in ("agg", "disagg")
     if (case := infeasible(seed, mode)) is not None
 ]
@@ -137,7 +137,7 @@ def exists(points: Points, ask: Ask) -> bool:
     return solve(points, ask).value is not None
 
 
-FLEETS = [seed for seed in range(0, 270, 4) if (case := fleet(seed)) and oracle.best(*case) is None]
+FLEETS = [seed for seed in range(0, 270, 5) if (case := fleet(seed)) and oracle.best(*case) is None]
 
 
 @pytest.mark.parametrize("seed", FLEETS)

@@ -48,7 +48,7 @@ def check(points: Points, ask: Ask, answer: Answer) -> None:
         assert plan_of(answer) == best[1]
 
 
-@pytest.mark.parametrize("seed", range(360))
+@pytest.mark.parametrize("seed", range(315))
 def test_all_families_against_brute_force(seed):
     """Modes, pools, nodes, types a role, objectives, loads and user constraints, drawn at random."""
     points, ask = fleet(seed)
@@ -57,7 +57,7 @@ def test_all_families_against_brute_force(seed):
     assert answer.checked_by == ("cpsat",)
 
 
-@pytest.mark.parametrize("seed", range(0, 360, 9))
+@pytest.mark.parametrize("seed", range(0, 315, 10))
 def test_the_same_plan_on_every_engine(seed):
     """Pyomo and CP-SAT alone lead to the plan of HiGHS, to the last worker."""
     points, ask = fleet(seed)

@@ -47,7 +47,7 @@ def test_the_optimum_survives(lemma, types):
     """What a lemma leaves has the optimum of all, for one type a role and (but for one lemma) for two."""
     coupled, kept = LEMMAS[lemma]
     removed = 0
-    for seed in range(50):
+    for seed in range(30):
         points, ask = small(seed, "disagg", pools=1 + seed % 2, coupled=coupled, types=types)
         points = points.take(within(points, ask))
         left = points.take(kept(points, ask))

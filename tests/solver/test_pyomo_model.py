@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 from instances import AGG, AGG_POINTS, DISAGG, PAIR
 from pyomo.contrib.appsi.base import TerminationCondition
+from synthetic import join
 
 from aicfg.solver.errors import UnsupportedAskError
+from aicfg.solver.objectives import OBJECTIVES
+from aicfg.solver.points import Pool
 from aicfg.solver.program import state
 from aicfg.solver.pyomo_model import ENDED, export, pyomo_model
+from aicfg.solver.solve import solve
 
 COUPLED = replace(DISAGG, request_latency_ns=390_000_000)
 
@@ -47,6 +51,26 @@ def test_exported_files_are_the_program(points, ask, value, ending, tmp_path):
     assert engine.getInfo().objective_function_value == pytest.approx(value, rel=1e-9)
     text = path.read_text()
     assert "gpu_budget(h100_sxm)" in text and ("n(agg_" in text or "n(decode_" in text)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("types", (1, None))
+def test_every_objective_is_exported(objective, types, tmp_path):
+    """The file of a mixed fleet states the objective that was asked for, and its optimum."""
+    points = join([PAIR, replace(AGG_POINTS, worker_type=AGG_POINTS.worker_type + 2)])
+    ask = replace(
+        DISAGG, mode="mixed", objective=objective, load=12_000_000, types_per_role=types,
+        pools=(Pool("h100_sxm", 8, 8, 2_000_000),), request_latency_ns=600_000_000,
+    )  # fmt: skip
+    export(points, ask, tmp_path / "model.lp")
+    engine = highspy._core._Highs()
+    engine.setOptionValue("output_flag", False)
+    engine.readModel(str(tmp_path / "model.lp"))
+    engine.run()
+    value = solve(points, ask).value
+    assert value is not None
+    found = engine.getInfo().objective_function_value * OBJECTIVES[objective].per_unit
+    assert found == pytest.approx(value, rel=1e-9)
 
 
 def test_other_endings_and_empty_programs_are_refused(tmp_path):
