@@ -19,6 +19,7 @@ from aicfg.hardware.curves import Curve
 from aicfg.hardware.curves import Role as RoleName
 from aicfg.hardware.search import SearchSpace, Skipped, curves
 from aicfg.model_specs.errors import InputError
+from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.quantization import Quant
 from aicfg.solver.points import DEGREES, Ask, IntArray, Points, Pool, Role
 
@@ -120,7 +121,12 @@ def _found(case: Case, gpus: list[int], beyond_memory: bool) -> _Found:
         for mode in ways(case):
             for role in ROLES[mode]:
                 space = _space(getattr(search, role))
-                of_role, without = curves(each.model, role, space, gpus[each.pool], beyond_memory)
+                try:
+                    of_role, without = curves(each.model, role, space, gpus[each.pool], beyond_memory)
+                except InputError as error:  # arithmetic that this pool's GPUs lack; others may have it
+                    if len(case.models) == 1:
+                        raise
+                    of_role, without = [], [Skipped(role, Layout(), str(error))]
                 found.curves += of_role
                 found.owner += [each] * len(of_role)
                 skipped += without

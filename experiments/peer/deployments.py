@@ -11,7 +11,7 @@ from functools import reduce
 from math import gcd
 
 from aicfg.experiments.assemble import Candidates
-from aicfg.hardware.curves import Curve
+from aicfg.hardware.curves import Curve, ServingModel
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Pool:
     """Position of the operating point on the curve."""
     workers: int
     """Of one replica."""
+    model: ServingModel
+    """The model on the GPUs that they run on."""
 
     @property
     def gpus(self) -> int:
@@ -96,7 +98,12 @@ def deployment(found: Candidates, points: Sequence[int], workers: Sequence[int],
     """The deployment of ``workers`` at ``points``."""
     common = reduce(gcd, workers)
     pools = tuple(
-        Pool(found.curves[found.curve[point]], int(found.index[point]), count // common)
+        Pool(
+            found.curves[found.curve[point]],
+            int(found.index[point]),
+            count // common,
+            found.owner[found.curve[point]].model,
+        )
         for point, count in zip(points, workers, strict=True)
     )
     return Deployment(pools, common, osl)

@@ -40,7 +40,7 @@ def folder_name(comparison: Comparison, settings: Settings) -> str:
     digest = hashlib.sha256(json.dumps([asked, comparison.top_n], sort_keys=True).encode()).hexdigest()[:6]
     parts = [
         work.model.strip("/").replace("/", "--"),
-        work.fleet.system,
+        first.system.replace(" + ", "+"),
         engines[0] if len(engines) == 1 else "auto",
         *(f"{key}{request.get(key)}" for key in ("isl", "osl")),
         *(f"{key}{_bound(request.bound(key))}" for key in ("ttft", "tpot")),

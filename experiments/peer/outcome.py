@@ -12,9 +12,11 @@ from aicfg.experiments.compose import plan_of
 from aicfg.experiments.loader import load
 from aicfg.experiments.peer.deployments import Deployment, Pool, deployment
 from aicfg.experiments.peer.front import front
-from aicfg.experiments.peer.replicas import allowed_sizes, constraints, limits
+from aicfg.experiments.peer.own_points import own_points
+from aicfg.experiments.peer.replicas import limits
 from aicfg.experiments.peer.request import Request
-from aicfg.experiments.peer.translate import Settings, Translation, of_size, translate
+from aicfg.experiments.peer.roles import Formats
+from aicfg.experiments.peer.translate import Settings, Translation, narrowed, translate
 from aicfg.experiments.plan import Plan
 from aicfg.experiments.prepare import Case, prepare
 from aicfg.model_specs.errors import AicfgError
@@ -60,6 +62,11 @@ class Solved:
     def gpus(self) -> int:
         """GPUs of the budget."""
         return int(self.request.get("total_gpus"))
+
+    @property
+    def system(self) -> str:
+        """The GPU system, or both."""
+        return " + ".join(dict.fromkeys(pool.system for pool in self.case.experiment.fleet.every))
 
     def cluster_rate(self, each: Deployment) -> float:
         """Output tokens/s of the whole deployment over the GPUs of the budget, idle ones included."""
@@ -121,9 +128,8 @@ def solve_request(request: Request, settings: Settings, wanted: Wanted) -> Solve
     results = [_solved(request, translation, plain, wanted) for plain in translation.experiments]
     best = max(results, key=lambda each: each.best_rate)
     if best.top and any(pool.workers > most for pool, most in _limited(best)):
-        narrow = constraints(request)
-        sizes = [of_size(translation, size) for size in allowed_sizes(request)]
-        results = [_solved(request, translation, plain, wanted, narrow) for plain in sizes]
+        narrow = narrowed(request, translation)
+        results = [_solved(request, translation, plain, wanted, most=limits(request)) for plain in narrow]
         best = max(results, key=lambda each: each.best_rate)
     return _nearest(best, settings, wanted) if wanted.nearest and not best.top else best
 
@@ -164,19 +170,19 @@ def _solved(
     translation: Translation,
     plain: dict[str, object],
     wanted: Wanted,
-    narrow: tuple[str, ...] = (),
+    most: dict[str, int] | None = None,
 ) -> Solved:
     started = perf_counter()
     (experiment,) = load(plain)
     case, mode = prepare(experiment), cast(Mode, request.mode)
     found = candidates(case)
-    asked = replace(ask(case, found, mode, wanted.time_limit_s), constraints=narrow)
+    asked = ask(case, found, mode, wanted.time_limit_s)
     answer = solve(found.points, asked, wanted.engine)
     plan = plan_of(case, mode, found, answer, 1000 * (perf_counter() - started))
     if plan.status == "infeasible":
-        from aicfg.experiments.explaining import explanation_of
+        from aicfg.experiments.demands import explanation
 
-        plan = replace(plan, mode=None, explanation=explanation_of(case, wanted.engine))
+        plan = replace(plan, mode=None, explanation=explanation(case, found, wanted.engine))
     plan = repeated(plan, int(request.get("total_gpus")))
     answers = tuple(_top(found, asked, answer, wanted))
     return Solved(
@@ -185,7 +191,7 @@ def _solved(
         case,
         plan,
         tuple(_spread(request, found, each.points, each.workers) for each in answers),
-        tuple(_frontier(request, found, asked, wanted)) if wanted.frontier else (),
+        tuple(_frontier(request, translation.formats, found, asked, wanted, most)) if wanted.frontier else (),
         found,
         answers,
     )
@@ -198,23 +204,30 @@ def _top(found: Candidates, asked: Ask, answer: Answer, wanted: Wanted) -> Itera
     for _ in range(wanted.top_n):
         if not answer.points:
             return
-        chosen = [int(left[point]) for point in answer.points]
-        yield replace(answer, points=tuple(chosen))
-        left = left[points.worker_type[left] != points.worker_type[chosen[-1]]]
+        at = [int(left[point]) for point in answer.points]
+        yield replace(answer, points=tuple(at))
+        left = left[points.worker_type[left] != points.worker_type[at[-1]]]
         roles = set(points.role[left])
         if not ({Role.AGG} if asked.mode == "agg" else {Role.PREFILL, Role.DECODE}) <= roles:
             return
         answer = solve(points.take(left), asked, wanted.engine)
 
 
-def _frontier(request: Request, found: Candidates, asked: Ask, wanted: Wanted) -> Iterator[Deployment]:
+def _frontier(
+    request: Request,
+    own: Formats,
+    found: Candidates,
+    asked: Ask,
+    wanted: Wanted,
+    most: dict[str, int] | None,
+) -> Iterator[Deployment]:
     """The frontier past the bounds on speed, or within them when that is asked for."""
     if not wanted.strict:
         asked = replace(asked, tpot_ns=None, request_latency_ns=None)
     by_request = request.bound("request_latency") is not None
-    most = limits(request) if asked.constraints else {}
-    for corner in front(found.points, asked, by_request=by_request, most=most):
-        yield _spread(request, found, corner.points, corner.workers)
+    mine = np.flatnonzero(own_points(request, own, found))
+    for corner in front(found.points.take(mine), asked, by_request=by_request, most=most):
+        yield _spread(request, found, mine[list(corner.points)].tolist(), corner.workers)
 
 
 def _spread(request: Request, found: Candidates, points: Sequence[int], workers: Sequence[int]) -> Deployment:

@@ -28,7 +28,7 @@ def save_picture(comparison: Comparison, path: Path) -> None:
     if first is not None:
         work = first.case.experiment
         lengths = f"{work.workload.isl} tokens in, {work.workload.osl} out"
-        axes.set_title(f"{work.model} on {first.gpus} x {work.fleet.system}, {lengths}", fontsize=11)
+        axes.set_title(f"{work.model} on {first.gpus} x {first.system}, {lengths}", fontsize=11)
     axes.set_xlabel("request latency (ms)" if by_request else "tokens/s per user")
     axes.set_ylabel("tokens/s per GPU of the cluster")
     axes.set_xlim(left=0)

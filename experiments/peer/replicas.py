@@ -52,6 +52,6 @@ def limits(request: Request) -> dict[str, int]:
     return {role: most for role, most in found.items() if most is not None}
 
 
-def constraints(request: Request) -> tuple[str, ...]:
+def limit_constraints(request: Request) -> tuple[str, ...]:
     """The same in the solver's grammar."""
     return tuple(f"{role}.workers <= {most}" for role, most in limits(request).items())

@@ -55,7 +55,7 @@ def _inputs(comparison: Comparison) -> Iterator[str]:
     moe = first.case.model.architecture.moe is not None
     models = dict.fromkeys(each.case.experiment.model for each in comparison.solved)
     yield f"    Model: {', '.join(models)} (is_moe: {moe})"
-    gpus = dict.fromkeys(f"{each.gpus} x {each.case.experiment.fleet.system}" for each in comparison.solved)
+    gpus = dict.fromkeys(f"{each.gpus} x {each.system}" for each in comparison.solved)
     yield f"    Total GPUs: {', '.join(gpus)}"
     for words in dict.fromkeys(_target(each) for each in comparison.solved):
         yield f"    SLA: {words}"
@@ -180,7 +180,7 @@ def _cells(rank: int, solved: Solved, each: Deployment, inclusive: bool) -> dict
     used = each.gpus * each.replicas
     row = {
         "Rank": str(rank),
-        "backend": solved.case.model.tables.backend,
+        "backend": each.pools[-1].model.tables.backend,
         "tokens/s\n/gpu": f"{solved.cluster_rate(each):.2f}",
         "tokens/s\n/user": f"{1000.0 / tpot_of(each, inclusive):.2f}",
         "req/s": f"{each.requests_per_s * each.replicas:.2f}",

@@ -122,8 +122,8 @@ def _common(solved: Solved, each: Deployment) -> dict[str, Any]:
     }
 
 
-def _pool(solved: Solved, pool: Pool) -> dict[str, Any]:
-    layout, quant, tables = pool.curve.layout, pool.curve.quant, solved.case.model.tables
+def _pool(pool: Pool) -> dict[str, Any]:
+    layout, quant, tables = pool.curve.layout, pool.curve.quant, pool.model.tables
     return {
         "bs": pool.batch,
         "global_bs": pool.batch * layout.dp,
@@ -143,7 +143,7 @@ def _agg_row(solved: Solved, each: Deployment) -> dict[str, Any]:
     prompts = chunk / work.isl
     decoding = max(float(pool.batch) - float(np.ceil(prompts)), 0.0)
     queries = solved.case.model.speculative.queries
-    return _pool(solved, pool) | {
+    return _pool(pool) | {
         "balance_score": work.isl * pool.batch / chunk / work.osl,
         "num_ctx_reqs": prompts,
         "num_gen_reqs": decoding,
@@ -156,7 +156,7 @@ def _agg_row(solved: Solved, each: Deployment) -> dict[str, Any]:
 def _disagg_row(solved: Solved, each: Deployment) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for role, pool in zip(("p", "d"), each.pools, strict=True):
-        facts = _pool(solved, pool) | {
+        facts = _pool(pool) | {
             "workers": pool.workers,
             "seq/s/worker": float(pool.curve.requests_per_s[pool.at]),
         }

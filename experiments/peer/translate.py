@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aicfg.experiments.peer.keys import AFD_PREFIX, COMPONENTS, DEGREES, KEYS, ROLE_KEYS, WORKER_KEYS
-from aicfg.experiments.peer.replicas import sizes_of
+from aicfg.experiments.peer import roles
+from aicfg.experiments.peer.keys import AFD_PREFIX, DEGREES, KEYS, ROLE_KEYS, WORKER_KEYS
+from aicfg.experiments.peer.replicas import allowed_sizes, limit_constraints, sizes_of
 from aicfg.experiments.peer.request import Request
 from aicfg.experiments.schema import DEFAULT_PROFILE
 from aicfg.model_specs.errors import InputError
@@ -28,6 +29,8 @@ class Translation:
 
     experiments: tuple[dict[str, Any], ...]
     """Plain mappings: one, or one for each size that a replica may have where none is the whole budget."""
+    formats: roles.Formats
+    """Number formats that are given, by role and component."""
     notes: tuple[str, ...] = ()
     """What was asked for and is not modelled."""
     deployment: dict[str, Any] = field(default_factory=dict)
@@ -42,13 +45,14 @@ def translate(request: Request, settings: Settings) -> Translation:
     InputError
         For what our schema cannot state.
     """
+    own = roles.formats(request, settings.systems_paths)
     whole: dict[str, Any] = {
         "name": _name(request.name),
         "model": request.of(request.roles[0], "model_path"),
         "workload": {key: request.get(key) for key in ("isl", "osl", "prefix")},
         "sla": _sla(request),
-        "fleet": {"system": _same(request, "system_name"), "gpus": request.get("total_gpus")},
-        "serving": _serving(request, settings),
+        "fleet": {},
+        "serving": _serving(request, settings, own),
         "profile": request.values.get("profile", settings.profile),
     }
     if overrides := _overrides(request):
@@ -56,18 +60,24 @@ def translate(request: Request, settings: Settings) -> Translation:
     if settings.assume_family:
         whole["assume_family"] = settings.assume_family
     sizes = sizes_of(request)
-    experiments = tuple(_of_size(whole, size, len(sizes)) for size in sizes)
-    return Translation(experiments, tuple(_notes(request)), _deployment(request))
+    experiments = tuple(_of_size(request, own, whole, size, len(sizes)) for size in sizes)
+    return Translation(experiments, own, tuple(_notes(request)), _deployment(request))
 
 
-def of_size(translation: Translation, gpus: int) -> dict[str, Any]:
-    """The experiment for replicas of ``gpus``."""
-    return _of_size(translation.experiments[0], gpus, 1)
+def narrowed(request: Request, translation: Translation) -> Iterator[dict[str, Any]]:
+    """The experiment for every size of a replica, with its limits on workers."""
+    for gpus in allowed_sizes(request):
+        plain = _of_size(request, translation.formats, translation.experiments[0], gpus, 1)
+        yield {**plain, "constraints": [*plain.get("constraints", ()), *limit_constraints(request)]}
 
 
-def _of_size(whole: dict[str, Any], gpus: int, among: int) -> dict[str, Any]:
+def _of_size(
+    request: Request, formats: roles.Formats, whole: dict[str, Any], gpus: int, among: int
+) -> dict[str, Any]:
     name = whole["name"] if among == 1 else f"{whole['name'][:90]}-{gpus}gpus"
-    return {**whole, "name": name, "fleet": {**whole["fleet"], "gpus": gpus}}
+    own = list(roles.constraints(request, formats, gpus))
+    sized = {**whole, "name": name, "fleet": roles.fleet(request, gpus)}
+    return {**sized, "constraints": own} if own else sized
 
 
 def _name(text: str) -> str:
@@ -83,18 +93,18 @@ def _sla(request: Request) -> dict[str, float]:
     return {key: value for key, value in bounds.items() if value is not None}
 
 
-def _serving(request: Request, settings: Settings) -> dict[str, Any]:
+def _serving(request: Request, settings: Settings, own: roles.Formats) -> dict[str, Any]:
     serving: dict[str, Any] = {
-        "backend": _same(request, "backend_name"),
+        "backend": roles.same(request, "backend_name", "a cache goes to decode of the same engine"),
         "mode": request.mode,
         "data_mode": request.get("database_mode").lower(),
     }
-    version = _same(request, "backend_version")
+    version = roles.same(request, "backend_version")
     if version not in (None, "current"):
         serving["version"] = _version(version)
     if settings.systems_paths:
         serving["systems_paths"] = list(settings.systems_paths)
-    if quant := {name: value for name in COMPONENTS if (value := _same(request, f"{name}_quant_mode"))}:
+    if quant := roles.quant(request, own):
         serving["quant"] = quant
     if request.get("nextn"):
         serving["speculative"] = _drafts(request)
@@ -103,15 +113,6 @@ def _serving(request: Request, settings: Settings) -> dict[str, Any]:
     if search := {role: found for role in request.roles if (found := _search(request, role))}:
         serving["search"] = search
     return serving
-
-
-def _same(request: Request, key: str) -> Any:
-    """The value that all roles share."""
-    values = [request.of(role, key) for role in request.roles]
-    if len(set(values)) > 1:
-        both = " and ".join(f"{role} {value}" for role, value in zip(request.roles, values, strict=True))
-        raise InputError(f"{request.name}: {key}: got {both}; roles of different kinds are not supported yet")
-    return values[0]
 
 
 def _version(version: str) -> str:

@@ -40,11 +40,13 @@ class Cost(NamedTuple):
     peak_mib: float
 
 
-def measure(command: list[str]) -> Cost:
-    """Run a command to its end, its output thrown away."""
+def measure(command: list[str], wanted: int = 0) -> Cost:
+    """Run a command to its end, its output thrown away; it must end with ``wanted``."""
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_CACHED)
-    _, _, usage = os.wait4(process.pid, 0)
+    _, status, usage = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status) != wanted:
+        sys.exit(f"{shlex.join(command)} ended with {os.waitstatus_to_exitcode(status)}, not {wanted}")
     return Cost(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
@@ -61,8 +63,9 @@ def main() -> None:
     for name, words in CASES.items():
         ours = [*shlex.split(given.aicfg), "default", *words.split(), "--profile", "aiconfigurator-0.12"]
         theirs = [given.peer, "cli", "default", *words.split()]
-        measure(ours)  # warms the file cache
-        pairs = [(measure(ours), measure(theirs)) for _ in range(given.runs)]
+        wanted = 3 if name == "infeasible" else 0
+        measure(ours, wanted)  # warms the file cache
+        pairs = [(measure(ours, wanted), measure(theirs)) for _ in range(given.runs)]
         for field in Cost._fields:
             mine = statistics.median(getattr(a, field) for a, _ in pairs)
             peer = statistics.median(getattr(b, field) for _, b in pairs)

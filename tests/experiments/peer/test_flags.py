@@ -231,11 +231,16 @@ def test_nearest_plan_past_the_agreement(report: Callable[..., str]) -> None:
     assert "|  1   |" in text
 
 
-def test_decode_system(report: Callable[..., str], refused: Callable[..., str]) -> None:
-    """Two kinds of GPUs in one deployment are not solved, in one line, until the schema can state them."""
-    message = "system_name: got prefill h100_sxm and decode h200_sxm"
-    assert message in report(*BASE, "--decode-system", "h200_sxm")
-    assert message in refused(*BASE, "--decode-system", "h200_sxm", "--serving-mode", "disagg")
+def test_decode_system(plans: Callable[..., Plans]) -> None:
+    """Prefill on one kind of GPU, decode on the other, within one budget; agg stays on the first."""
+    agg, disagg = plans(*BASE, "--decode-system", "h200_sxm")
+    assert [pool["system"] for pool in disagg["pools"]] == ["h100_sxm", "h200_sxm"]
+    assert agg["pools"][0]["system"] == "h100_sxm"
+    assert disagg["gpus_used"] <= disagg["gpus_budget"] == 8
+    assert disagg["tokens_per_s_per_gpu"] == pytest.approx(disagg["tokens_per_s"] / 8)
+    assert disagg["certificate"]["gap"] == 0.0
+    (_, decode) = disagg["pools"]
+    assert decode["memory_gib"]["limit"] > agg["pools"][0]["memory_gib"]["limit"]
 
 
 def test_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,22 +115,23 @@ EFFECTS: dict[str, tuple[dict[str, Any], Any, Check]] = {
 }
 """Keys: the experiment, the value, and what must hold of the plan beside the one without the key."""
 
-BY_ROLE = {
-    f"{role}_{key}": (DISAGG, value)
-    for role in ("prefill", "decode")
-    for key, value in {
-        "model_path": "Qwen/Qwen3-8B",
-        "system_name": "h200_sxm",
-        "backend_name": "trtllm",
-        "backend_version": "0.24.0",
-        "gemm_quant_mode": "bfloat16",
-        "moe_quant_mode": "bfloat16",
-        "kvcache_quant_mode": "bfloat16",
-        "fmha_quant_mode": "bfloat16",
-        "comm_quant_mode": "half",
-    }.items()
+BY_ROLE: dict[str, tuple[Any, Callable[[dict[str, Any]], Any]]] = {
+    "system_name": ("h200_sxm", lambda pool: pool["system"]),
+    "gemm_quant_mode": ("bfloat16", lambda pool: pool["quant"]["gemm"]),
+    "fmha_quant_mode": ("bfloat16", lambda pool: pool["quant"]["fmha"]),
+    "comm_quant_mode": ("half", lambda pool: pool["quant"]["comm"]),
+    "backend_version": ("current", lambda pool: "current"),
 }
-"""Keys that one role may set for itself; both roles must agree until the schema can state two of them."""
+"""Keys that one role may set for itself: a value, and where it is found in the role's pool of the plan."""
+
+SHARED = {
+    "model_path": ("Qwen/Qwen3-8B", "prefill and decode serve one model"),
+    "backend_name": ("trtllm", "a cache goes to decode of the same engine"),
+    "kvcache_quant_mode": ("bfloat16", "prefill hands its cache to decode as it is"),
+}
+"""Keys under a role's prefix in which both must agree, and what is said where they do not."""
+NO_EXPERTS = "moe_quant_mode"
+"""Of a dense model: accepted for either role, and of no meaning."""
 
 EXPERTS = ("dp", "moe_tp", "moe_ep", "cp")
 """Lists that a mixture of experts needs; see below."""
@@ -149,8 +150,9 @@ def _not_modelled() -> set[str]:
 def test_every_flat_key_is_in_a_table() -> None:
     """No key is accepted without a test of its effect, or a reason why there is none."""
     experts = {f"{role}_{name}_candidates" for role in ("agg", "prefill", "decode") for name in EXPERTS}
-    of_roles = {f"{role}_{name}" for role in ("prefill", "decode") for name in IGNORED} & set(KEYS)
-    known = {*EFFECTS, *BY_ROLE, *experts, *DEPLOYED, *IGNORED, *of_roles, *SHOWN, *ELSEWHERE}
+    own = (*IGNORED, *BY_ROLE, *SHARED, NO_EXPERTS)
+    of_roles = {f"{role}_{name}" for role in ("prefill", "decode") for name in own} & set(KEYS)
+    known = {*EFFECTS, *experts, *DEPLOYED, *IGNORED, *of_roles, *SHOWN, *ELSEWHERE}
     assert set(KEYS) == known | _not_modelled()
 
 
@@ -176,24 +178,37 @@ def test_flat_keys(key: str, solved: Callable[..., Plans]) -> None:
     assert check(solved(experiment, **{key: value}), solved(experiment))
 
 
+@pytest.mark.parametrize("role", ["prefill", "decode"])
 @pytest.mark.parametrize("key", BY_ROLE)
-def test_roles_of_different_kinds_are_refused(
-    key: str, tmp_path: Path, refused: Callable[..., str], plans: Callable[..., Plans]
+def test_a_role_of_its_own_kind(key: str, role: str, solved: Callable[..., Plans]) -> None:
+    """A role's own value counts for it alone."""
+    value, of_pool = BY_ROLE[key]
+    found = solved(DISAGG, **{f"{role}_{key}": value})
+    (pool,) = [each for each in found[0]["pools"] if each["role"] == role]
+    assert of_pool(pool) == value
+    (mate,) = [each for each in found[0]["pools"] if each["role"] != role]
+    if key in ("system_name", "gemm_quant_mode"):
+        assert of_pool(mate) != value
+    assert found[0]["gpus_used"] <= 8
+
+
+@pytest.mark.parametrize("role", ["prefill", "decode"])
+@pytest.mark.parametrize("key", SHARED)
+def test_where_roles_must_agree(
+    key: str, role: str, tmp_path: Path, refused: Callable[..., str], solved: Callable[..., Plans]
 ) -> None:
-    """A role's own value counts before the shared one; where the roles then differ, the message says so."""
-    experiment, value = BY_ROLE[key]
-    other = {"prefill": "decode", "decode": "prefill"}[key.partition("_")[0]]
+    """One role alone is refused in one line; both together are taken."""
+    value, message = SHARED[key]
     path = tmp_path / "experiments.yaml"
-    same = {key: value, f"{other}_{key.partition('_')[2]}": value}
-    path.write_text(yaml.safe_dump({"one": {**experiment, **same}}), encoding="utf-8")
-    if value in ("0.24.0", "half"):  # what the other role has anyway
-        assert plans("exp", "--yaml-path", path)
-    if value not in ("0.24.0", "half"):  # those are what the other role has anyway, or may have
-        path.write_text(yaml.safe_dump({"one": {**experiment, key: value}}), encoding="utf-8")
-        message = refused("exp", "--yaml-path", path)
-        assert key.partition("_")[2] in message or "one model" in message
-        path.write_text(yaml.safe_dump({"one": {**experiment, **same}}), encoding="utf-8")
-        assert plans("exp", "--yaml-path", path)[0]["pools"]
+    path.write_text(yaml.safe_dump({"one": {**DISAGG, f"{role}_{key}": value}}), encoding="utf-8")
+    assert message in refused("exp", "--yaml-path", path)
+    assert solved(DISAGG, **{f"{each}_{key}": value for each in ("prefill", "decode")})[0]["pools"]
+
+
+@pytest.mark.parametrize("role", ["prefill", "decode"])
+def test_a_dense_model_has_no_experts(role: str, solved: Callable[..., Plans]) -> None:
+    """The format of a role's experts changes nothing of a dense model."""
+    assert _rate(solved(DISAGG, **{f"{role}_{NO_EXPERTS}": "bfloat16"})) == _rate(solved(DISAGG))
 
 
 @pytest.mark.parametrize("role", ["agg", "prefill", "decode"])

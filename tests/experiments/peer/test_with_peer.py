@@ -31,6 +31,8 @@ CASES = {
     f" {SLA}",
     "request-latency": "--model-path Qwen/Qwen3-32B-FP8 --total-gpus 8 --system h200_sxm --osl 500"
     " --request-latency 12000 --ttft 1000",
+    "two-systems": "--model-path Qwen/Qwen3-32B-FP8 --total-gpus 16 --system h100_sxm"
+    f" --decode-system h200_sxm {SLA}",
     "memory-fraction": "--model-path Qwen/Qwen3-32B --total-gpus 8 --system h100_sxm --backend vllm"
     f" --free-gpu-memory-fraction 0.8 {SLA}",
     "mixture-sglang": f"--model-path Qwen/Qwen3-235B-A22B-FP8 --total-gpus 16 --system h200_sxm {SLA}",
