@@ -25,7 +25,9 @@ def run_generate(options: Namespace) -> int:
     settings_of_files = generator.settings()
     backend = keys.get("backend_name", "trtllm")
     try:
-        found = naive(keys["model_path"], keys["total_gpus"], keys["system_name"], settings)
+        found = naive(
+            keys["model_path"], keys["total_gpus"], keys["system_name"], settings, force=bool(options.force)
+        )
     except DoesNotFitError as error:
         print(f"aicfg: error: {error}", file=sys.stderr)
         return 3
@@ -68,4 +70,6 @@ def summary(found: Naive, plan: Plan, total_gpus: int, folder: Path, names: Sequ
         *(f"  - {name}" for name in names),
         "A layout by memory alone, with no search and no agreement: `aicfg default` finds the best one.",
     ]
+    if found.gpus_used > total_gpus:
+        lines.append(f"Forced: it takes {found.gpus_used} GPUs, more than the {total_gpus} of the budget.")
     return "\n".join(lines) + "\n"

@@ -168,6 +168,12 @@ SERVING_MODE = Flag(
 DECODE_SYSTEM = Flag(
     ("--decode-system",), kinds.TEXT, "GPU system of the decode workers", "decode_system_name", metavar="NAME"
 )
+FORCE = Flag(
+    ("--force",),
+    kinds.SWITCH,
+    "where the model does not fit: the files for the GPUs that it takes",
+    use="shown",
+)
 YAML_PATH = Flag(
     ("--yaml-path",),
     kinds.TEXT,
@@ -237,7 +243,7 @@ COMMANDS: dict[str, tuple[Flag, ...]] = {
     ),
     "exp": (YAML_PATH, *COMMON, *OWN, INCLUSIVE, KERNELS[-1], *GENERATOR),
     "generate": (
-        *(MODEL, SYSTEM, TOTAL_GPUS, ONE_BACKEND, *COMMON, *OWN[:3]),
+        *(MODEL, SYSTEM, TOTAL_GPUS, ONE_BACKEND, *COMMON, *OWN[:3], FORCE),
         *GENERATOR,
     ),
 }

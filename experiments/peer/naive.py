@@ -53,24 +53,29 @@ class Naive:
         return {name: getattr(self, name) for name in names} | {"gpus_per_worker": self.gpus_per_worker}
 
 
-def naive(model: str, total_gpus: int, system: str, settings: Settings) -> Naive:
+def naive(model: str, total_gpus: int, system: str, settings: Settings, force: bool = False) -> Naive:
     """The smallest worker whose GPUs hold ``ROOM`` times the weights, as often as the budget has room for.
 
     Tensor parallelism up to a node (or a rack with one network of fast links), pipeline stages beyond.
 
+    Parameters
+    ----------
+    force
+        One worker all the same where it takes more GPUs than ``total_gpus``.
+
     Raises
     ------
     DoesNotFitError
-        When that takes more GPUs than there are.
+        When that takes more GPUs than there are, and without ``force``; when no number of them is enough.
     """
     architecture = load_architecture(model, settings.assume_family)
     place = Places(settings.systems_paths or (SHIPPED,)).load_system(system)
     weights = weight_bytes(operations(architecture, Layout(), "prefill"), infer(architecture)) / GIB
     memory = place.memory_bytes / GIB
     needed = _smallest(architecture, place, weights, memory)
-    if needed is None or needed.gpus > total_gpus:
+    if needed is None or (needed.gpus > total_gpus and not force):
         raise DoesNotFitError(_refusal(model, weights, memory, needed, total_gpus))
-    replicas = total_gpus // needed.gpus
+    replicas = max(1, total_gpus // needed.gpus)
     return Naive(
         model=model,
         system=place.name,

@@ -122,6 +122,7 @@ ELSEWHERE = {
     "--allow-violation": "below",
     "--fail-on-any": "test_documents.py",
     "--debug": "below",
+    "--force": "test_other_commands.py",
     "--generator-help": "below",
 }
 

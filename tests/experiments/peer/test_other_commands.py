@@ -71,6 +71,16 @@ def test_generate_that_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert not list(tmp_path.iterdir())
 
 
+def test_generate_by_force(tmp_path: Path, report: Callable[..., str]) -> None:
+    """What does not fit the budget is written with the GPUs that it takes, and says so."""
+    words = ("--total-gpus", "2", "--system", "h100_sxm", "--backend", "vllm", "--save-dir", tmp_path)
+    text = report("generate", "--model-path", "meta-llama/Meta-Llama-3.1-405B", *words, "--force")
+    assert "TP=8, PP=2" in text
+    assert "Forced: it takes 16 GPUs, more than the 2 of the budget." in text
+    (folder,) = tmp_path.iterdir()
+    assert (folder / "agg" / "k8s_deploy.yaml").exists()
+
+
 def test_support(report: Callable[..., str], refused: Callable[..., str]) -> None:
     """Both answers; a no is 0 with the reason and what is nearest; an unknown name is 2."""
     text = report("support", "--model-path", "Qwen/Qwen3-32B", "--system", "h100_sxm")
