@@ -140,7 +140,8 @@ def _add_estimate(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
     estimate = commands.add_parser(
         "estimate",
-        usage="aicfg estimate [FILE] --role ROLE [options], or aicfg estimate --plan FILE",
+        usage="aicfg estimate [FILE] --role ROLE [options], or aicfg estimate --plan FILE,"
+        " or aicfg estimate --batch-file CSV --out CSV",
         help="what one given configuration does, operation by operation",
         description="What one given configuration does, with its time by operation. Degrees, batch and"
         " workers of a disagg pair are PREFILL/DECODE, such as --tp 4/8, or one number for both.",
@@ -166,6 +167,8 @@ def _add_estimate(commands: "argparse._SubParsersAction[_Parser]") -> None:
         "--chunk", metavar="N", help="prompt tokens a step of agg workers (default: the isl)"
     )
     estimate.add_argument("--workers", metavar="N", help="how many of them (default 1)")
+    estimate.add_argument("--batch-file", metavar="CSV", help="a table of configurations (docs/accuracy.md)")
+    estimate.add_argument("--out", metavar="CSV", help="where the predictions of a --batch-file go")
     add_settings(estimate)
     estimate.add_argument("--json", action="store_true", help="print JSON and nothing else")
     estimate.add_argument("--no-color", action="store_true", help="plain text")

@@ -29,6 +29,10 @@ _MOST = 65_536
 
 def run_estimate(options: Namespace) -> int:
     """Print what the given workers do, and the time of each of their operations."""
+    if options.batch_file is not None:
+        from aicfg.experiments.command_batch import run_batch
+
+        return run_batch(options)
     from aicfg.experiments.estimate import estimate_of
 
     case, workers = _of_plan(options) if options.plan else _of_words(options)
