@@ -2,16 +2,23 @@
 
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Literal, cast
 
 from aicfg.experiments.assemble import Candidates, Mode, ask, candidates, modes
 from aicfg.experiments.compose import plan_of
+from aicfg.experiments.gives_up import with_what_it_gives_up
 from aicfg.experiments.loader import Source, load
 from aicfg.experiments.plan import Plan
 from aicfg.experiments.prepare import Case, prepare
 from aicfg.experiments.schema import Experiment
 from aicfg.model_specs.errors import InputError
+from aicfg.solver.answer import Answer
+from aicfg.solver.points import Ask
 from aicfg.solver.solve import solve as solve_points
 from aicfg.solver.user import rules
+from aicfg.solver.ways import rank
+
+Frontier = Literal["tpot", "ttft"]
 
 
 @dataclass(frozen=True)
@@ -22,10 +29,20 @@ class Options:
     time_limit_s: float | None = None
     explain: bool = True
     """Say what would make a plan exist when none does."""
+    alternatives: int = 0
+    """How many plans of another structure to find, in place of the best one of another mode."""
+    frontier: Frontier | None = None
+    """The axis of the frontier beside tokens/s: ``tpot``, or ``ttft`` for both; None: no frontier."""
 
 
 def solve(
-    source: Source, *, engine: str = "highs", time_limit_s: float | None = None, explain: bool = True
+    source: Source,
+    *,
+    engine: str = "highs",
+    time_limit_s: float | None = None,
+    explain: bool = True,
+    alternatives: int = 0,
+    frontier: Frontier | None = None,
 ) -> Plan:
     """The proven best plan of one experiment.
 
@@ -39,6 +56,10 @@ def solve(
         Seconds after which an engine stops with what it has; ``None`` lets it finish.
     explain
         When nothing is feasible, find the smallest changes that make a plan exist.
+    alternatives
+        How many plans of another set of worker types to find, best first (``Plan.alternatives``).
+    frontier
+        Find the frontier of tokens/s over ``"tpot"``, or over TPOT and ``"ttft"`` (``Plan.pareto``).
 
     Returns
     -------
@@ -54,14 +75,20 @@ def solve(
     if len(experiments) > 1:
         names = ", ".join(experiment.name for experiment in experiments)
         raise InputError(f"{len(experiments)} experiments ({names}): call aicfg.solve_all for all of them")
-    return solve_experiment(experiments[0], Options(engine, time_limit_s, explain))
+    return solve_experiment(experiments[0], Options(engine, time_limit_s, explain, alternatives, frontier))
 
 
 def solve_all(
-    source: Source, *, engine: str = "highs", time_limit_s: float | None = None, explain: bool = True
+    source: Source,
+    *,
+    engine: str = "highs",
+    time_limit_s: float | None = None,
+    explain: bool = True,
+    alternatives: int = 0,
+    frontier: Frontier | None = None,
 ) -> list[Plan]:
     """The proven best plan of each experiment of ``source``, in its order; see ``solve``."""
-    options = Options(engine, time_limit_s, explain)
+    options = Options(engine, time_limit_s, explain, alternatives, frontier)
     return [solve_experiment(experiment, options) for experiment in load(source)]
 
 
@@ -71,20 +98,44 @@ def solve_experiment(experiment: Experiment, options: Options) -> Plan:
 
 
 def solve_case(case: Case, options: Options) -> Plan:
-    """The best plan over the experiment's modes; the other mode's is its alternative."""
+    """The best plan over the experiment's modes, with what the options ask for around it."""
     started = perf_counter() - case.seconds
     found = candidates(case)
     if case.experiment.constraints:
         _check_constraints(case, found)
-    plans = [_solve_mode(case, found, mode, options) for mode in modes(case)]
-    best, *others = sorted(plans, key=_rank)
+    asks = [ask(case, found, mode, options.time_limit_s) for mode in modes(case)]
+    answers = sorted((solve_points(found.points, each, options.engine) for each in asks), key=rank)
+    plans = [_plan(case, found, each) for each in answers]
+    best = _over_all_modes(plans[0], plans[1:])
     if best.status == "infeasible" and options.explain:
         from aicfg.experiments.demands import explanation
 
         best = replace(best, mode=None, explanation=explanation(case, found, options.engine))
-    best = _over_all_modes(best, others)
     certificate = replace(best.certificate, total_ms=1000 * (perf_counter() - started))
-    return replace(best, certificate=certificate, alternatives=tuple(each for each in others if each.pools))
+    runners_up = tuple(each for each in plans[1:] if each.pools)
+    best = replace(best, certificate=certificate, alternatives=runners_up)
+    if options.alternatives or options.frontier:
+        best = _with_surroundings(best, case, found, asks, answers[0], options)
+    others = (with_what_it_gives_up(each, best) for each in best.alternatives)
+    return replace(best, alternatives=tuple(others))
+
+
+def _plan(case: Case, found: Candidates, answer: Answer) -> Plan:
+    return plan_of(case, cast(Mode, answer.mode), found, answer, answer.statistics.solve_ms)
+
+
+def _with_surroundings(
+    best: Plan, case: Case, found: Candidates, asks: list[Ask], answer: Answer, options: Options
+) -> Plan:
+    """The plan with the alternatives and the frontier that are asked for."""
+    from aicfg.experiments import around  # most solves ask for the plan alone
+
+    if options.alternatives and best.pools:
+        others = around.alternatives_of(case, found, asks, answer, options.alternatives, options.engine)
+        best = replace(best, alternatives=tuple(others))
+    if options.frontier is None:
+        return best
+    return replace(best, pareto=around.frontier_of(case, found, asks, ttft=options.frontier == "ttft"))
 
 
 def _check_constraints(case: Case, found: Candidates) -> None:
@@ -122,17 +173,3 @@ def _over_all_modes(best: Plan, others: list[Plan]) -> Plan:
 def _sign(plan: Plan) -> int:
     """By which an objective's value is multiplied for less to be better."""
     return -1 if plan.objective.sense == "max" else 1
-
-
-def _solve_mode(case: Case, found: Candidates, mode: Mode, options: Options) -> Plan:
-    started = perf_counter()
-    answer = solve_points(found.points, ask(case, found, mode, options.time_limit_s), options.engine)
-    return plan_of(case, mode, found, answer, 1000 * (perf_counter() - started))
-
-
-def _rank(plan: Plan) -> tuple[float, ...]:
-    """Better plans first, as the solver has it; without a plan an open end precedes a proof of none."""
-    if plan.objective.value is None or plan.gpus_used is None:
-        return (1.0, 0.0 if plan.status == "unknown" else 1.0)
-    latencies = (plan.ttft_ms or 0.0, plan.tpot_ms or 0.0)
-    return (0.0, _sign(plan) * plan.objective.value, plan.gpus_used, *latencies)

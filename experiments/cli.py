@@ -29,6 +29,8 @@ examples:
 
 exit codes: 0 solved, 2 bad input, 3 proven infeasible, 4 stopped without a plan, 1 a defect"""
 
+MOST_ALTERNATIVES = 100
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
@@ -113,6 +115,7 @@ def _add_solve(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
     solve = commands.add_parser(
         "solve",
+        usage="aicfg solve FILE... [options]",
         help="find the best plan of each experiment, with its proof",
         description="Find the provably best plan of each experiment in the files.",
         epilog=EXAMPLES,
@@ -126,12 +129,32 @@ def _add_solve(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )
     solve.add_argument("--time-limit", type=_seconds, metavar="S", help="stop an engine after S seconds")
     add_settings(solve)
+    _add_around(solve)
     solve.add_argument("--json", action="store_true", help="print the plan as JSON and nothing else")
     solve.add_argument(
         "--save-dir", metavar="DIR", help="write plan, experiment, report and deployment files to DIR"
     )
     solve.add_argument("--export", metavar="FILE", help="also write the program as .lp or .mps")
     solve.add_argument("--no-color", action="store_true", help="plain text")
+
+
+def _add_around(solve: argparse.ArgumentParser) -> None:
+    """What to find around the best plan."""
+    solve.add_argument(
+        "--alternatives",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="also the N best plans of other worker types",
+    )
+    solve.add_argument(
+        "--frontier",
+        action="store_true",
+        help="also the most tokens/s at every TPOT, the SLA's bound left out",
+    )
+    solve.add_argument("--frontier-ttft", action="store_true", help="the same over TPOT and TTFT")
+    solve.add_argument("--csv", metavar="FILE", help="also write the frontier as CSV")
+    solve.add_argument("--png", metavar="FILE", help="also draw the frontier")
 
 
 def _add_estimate(commands: "argparse._SubParsersAction[_Parser]") -> None:
@@ -229,8 +252,7 @@ def _add_deploy(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 
 def _add_whatif(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    from aicfg.experiments.command_whatif import run_whatif
-    from aicfg.experiments.options import add_settings
+    from aicfg.experiments.command_whatif import add_whatif_arguments
 
     whatif = commands.add_parser(
         "whatif",
@@ -239,44 +261,27 @@ def _add_whatif(commands: "argparse._SubParsersAction[_Parser]") -> None:
         description="The best plan as things are, with each change alone, and with all of them. With --sweep:"
         " the best plan at each value of a key (of each pair of values of two), the changes applied first.",
     )
-    whatif.set_defaults(run=run_whatif)
-    whatif.add_argument("file", metavar="FILE", help="experiment in YAML")
-    whatif.add_argument(
-        "--relax",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="another bound: ttft, tpot, request_latency (ms) or gpus; a number, or a share as +20%%",
-    )
-    whatif.add_argument(
-        "--sweep",
-        action="append",
-        default=[],
-        metavar="KEY=VALUES",
-        help="START:STOP:STEP (both ends included) or A,B,...; twice for a grid",
-    )
-    add_settings(whatif)
-    whatif.add_argument("--csv", metavar="FILE", help="also write the sweep as CSV")
-    whatif.add_argument("--png", metavar="FILE", help="also draw the sweep: a line, or a map of two keys")
-    whatif.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    whatif.add_argument("--no-color", action="store_true", help="plain text")
+    add_whatif_arguments(whatif)
 
 
 def _add_price(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    from aicfg.experiments.command_price import run_price
-    from aicfg.experiments.options import add_settings
+    from aicfg.experiments.command_price import add_price_arguments
 
     price = commands.add_parser(
         "price",
-        help="what each bound and each GPU costs in tokens/s",
-        description="For each latency bound and the GPUs: where the optimum next changes on either side,"
-        " and by how much.",
+        help="what each bound and each GPU costs at the optimum",
+        description="For each bound and the GPUs: where the optimum next changes on either side, and by how"
+        " much.",
     )
-    price.set_defaults(run=run_price)
-    price.add_argument("file", metavar="FILE", help="experiment in YAML")
-    add_settings(price)
-    price.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    price.add_argument("--no-color", action="store_true", help="plain text")
+    add_price_arguments(price)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_ALTERNATIVES:
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}; expected a whole number from 1 to {MOST_ALTERNATIVES}"
+        )
+    return int(text)
 
 
 def _seconds(text: str) -> float:

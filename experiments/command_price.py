@@ -2,16 +2,25 @@
 
 import json
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from math import ceil
 from typing import TYPE_CHECKING
 
-from aicfg.experiments.options import settings_of
+from aicfg.experiments.options import add_settings, settings_of
 from aicfg.experiments.side_by_side import print_plain, table
 from aicfg.experiments.words import exact, number
 
 if TYPE_CHECKING:
     from aicfg.experiments.price import Price, Prices, Step
+
+
+def add_price_arguments(price: ArgumentParser) -> None:
+    """The options of ``aicfg price``."""
+    price.set_defaults(run=run_price)
+    price.add_argument("file", metavar="FILE", help="experiment in YAML")
+    add_settings(price)
+    price.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    price.add_argument("--no-color", action="store_true", help="plain text")
 
 
 def run_price(options: Namespace) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aicfg.experiments.options import settings_of
 from aicfg.experiments.plan import Plan, json_text
+from aicfg.experiments.writing import check_png
 from aicfg.model_specs.errors import InputError
 
 INTERRUPTED = 4
@@ -16,23 +17,30 @@ INTERRUPTED = 4
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aicfg.experiments.api import Options
+    from aicfg.experiments.api import Frontier, Options
     from aicfg.experiments.prepare import Case
 
 
 def run_solve(options: Namespace) -> int:
     """``aicfg solve``: solve, print, save; the exit code."""
     from aicfg.experiments.api import Options
+    from aicfg.experiments.frontier_files import write_frontier
 
     folder = None if options.save_dir is None else Path(options.save_dir)
     if folder is not None:
         from aicfg.experiments.results import check_folder
 
         check_folder(folder)
+    frontier = _frontier(options)
     jobs = _jobs(options.files, settings_of(options))
+    if len(jobs) > 1:
+        _refuse_one_file(options, len(jobs))
     if options.export is not None:
         _export(jobs, Path(options.export))
-    plans = list(_solved(jobs, Options(options.engine, options.time_limit)))
+    asked = Options(options.engine, options.time_limit, alternatives=options.alternatives, frontier=frontier)
+    plans = list(_solved(jobs, asked))
+    for plan in plans:
+        write_frontier(plan, options.csv, options.png)
     if options.json:
         print(json_text(plans[0] if len(jobs) == 1 else plans, indent=2))
     else:
@@ -43,6 +51,26 @@ def run_solve(options: Namespace) -> int:
         save(plans, folder)
     _warn(plans)
     return _exit_code(plans) if len(plans) == len(jobs) else INTERRUPTED
+
+
+def _frontier(options: Namespace) -> "Frontier | None":
+    """The frontier that is asked for."""
+    if options.png:
+        check_png(options.png)
+    if options.frontier_ttft:
+        return "ttft"
+    if not options.frontier:
+        given = next((name for name in ("csv", "png") if getattr(options, name)), None)
+        if given is not None:
+            raise InputError(f"--{given}: only of use beside --frontier or --frontier-ttft")
+        return None
+    return "tpot"
+
+
+def _refuse_one_file(options: Namespace, count: int) -> None:
+    for name in ("csv", "png"):
+        if getattr(options, name):
+            raise InputError(f"--{name}: writes one experiment's frontier, {count} are given")
 
 
 class Job(NamedTuple):

@@ -1,17 +1,16 @@
 """``aicfg whatif``: variants of an experiment side by side, or its optimum over a sweep of keys."""
 
-import csv
 import json
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aicfg.experiments.options import settings_of
+from aicfg.experiments.options import add_settings, settings_of
 from aicfg.experiments.side_by_side import print_plain, table
 from aicfg.experiments.words import exact, number
+from aicfg.experiments.writing import write_csv, write_file
 from aicfg.model_specs.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +21,31 @@ if TYPE_CHECKING:
     from aicfg.experiments.whatif import Variant
 
 _HEADS = (">tokens/s", ">per GPU", ">TTFT ms", ">TPOT ms", ">GPUs", "plan")
+
+
+def add_whatif_arguments(whatif: ArgumentParser) -> None:
+    """The options of ``aicfg whatif``."""
+    whatif.set_defaults(run=run_whatif)
+    whatif.add_argument("file", metavar="FILE", help="experiment in YAML")
+    whatif.add_argument(
+        "--relax",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another bound: ttft, tpot, request_latency (ms) or gpus; a number, or a share as +20%%",
+    )
+    whatif.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="KEY=VALUES",
+        help="START:STOP:STEP (both ends included) or A,B,...; twice for a grid",
+    )
+    add_settings(whatif)
+    whatif.add_argument("--csv", metavar="FILE", help="also write the sweep as CSV")
+    whatif.add_argument("--png", metavar="FILE", help="also draw the sweep: a line, or a map of two keys")
+    whatif.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    whatif.add_argument("--no-color", action="store_true", help="plain text")
 
 
 def run_whatif(options: Namespace) -> int:
@@ -113,27 +137,11 @@ def _sweep(options: Namespace, experiment: "Experiment", changes: "Sequence[Chan
 
 def _save(options: Namespace, found: "Sweep") -> None:
     if options.csv:
-        _written(options.csv, lambda path: _write_csv(found, path))
+        write_csv(options.csv, found.rows())
     if options.png:
         from aicfg.experiments.sweep_picture import draw
 
-        _written(options.png, lambda path: draw(found, path))
-
-
-def _written(path: str, write: Callable[[Path], None]) -> None:
-    try:
-        write(Path(path))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-    print(f"aicfg: wrote {path}", file=sys.stderr)
-
-
-def _write_csv(found: "Sweep", path: Path) -> None:
-    rows = found.rows()
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        write_file(options.png, lambda path: draw(found, path))
 
 
 def _code(outcomes: "Iterator[Outcome] | Sequence[Outcome]") -> int:

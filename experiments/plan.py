@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from aicfg.experiments.tradeoffs import Corner, GivesUp
 from aicfg.model_specs.errors import InputError
 
 if TYPE_CHECKING:
@@ -207,7 +208,9 @@ class Plan:
     gpus_budget: int
     certificate: Certificate
     alternatives: tuple["Plan", ...] = ()
-    pareto: tuple["Plan", ...] = ()
+    """The best plan of another mode; or as many of another structure as were asked for, best first."""
+    pareto: tuple[Corner, ...] = ()
+    """The frontier, where it was asked for, by rising TPOT and then TTFT."""
     explanation: Explanation | None = None
     requests_per_s: float | None = None
     """What the plan can serve."""
@@ -215,6 +218,8 @@ class Plan:
     """Price of an hour of the GPUs used; None where the fleet has no prices."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Pools of the fleet on which nothing can be served, and why."""
+    gives_up: GivesUp | None = None
+    """Of an alternative: what it gives up against the best plan."""
 
     @property
     def exit_code(self) -> int:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aicfg.experiments.plan import Plan
+from aicfg.experiments.report_around import alternatives_part, frontier_part, is_runner_up
 from aicfg.experiments.report_parts import COLOURS, LABEL, latency, pool_table, print_on, title
 from aicfg.experiments.words import (
     ENGINES,
@@ -17,6 +18,7 @@ from aicfg.experiments.words import (
     bounds_words,
     exact,
     formats_words,
+    lost_words,
     number,
     plan_words,
     pool_words,
@@ -47,6 +49,7 @@ def report(plan: Plan) -> RenderableType:
     return Group(
         title(plan.experiment, plan.inputs, plan.gpus_budget),
         *(_chosen(plan) if plan.pools else _nothing(plan)),
+        *(frontier_part(plan) if plan.pareto else ()),
     )
 
 
@@ -55,6 +58,8 @@ def _chosen(plan: Plan) -> Iterator[RenderableType]:
     yield _headline(plan)
     yield pool_table(plan.pools)
     yield _facts(plan)
+    if plan.alternatives and not is_runner_up(plan):
+        yield from alternatives_part(plan)
 
 
 def _headline(plan: Plan) -> Text:
@@ -95,8 +100,8 @@ def _facts(plan: Plan) -> Table:
     table.add_row("request", latency(plan.request_latency_ms, sla["request_latency_ms"]))
     table.add_row("in flight", f"{plan.concurrency:,} requests")
     table.add_row()
-    for other in plan.alternatives:
-        table.add_row("runner-up", _runner_up(plan, other))
+    if is_runner_up(plan):
+        table.add_row("runner-up", _runner_up(plan.alternatives[0], plan))
     table.add_row("proof", _certificate(plan))
     table.add_row("rests on", _provenance(plan))
     if (sources := sources_together(plan.pools)) is not None:
@@ -135,13 +140,10 @@ def _gpu_bar(plan: Plan) -> Text:
     return text
 
 
-def _runner_up(plan: Plan, other: Plan) -> str:
-    mode, value, best = MODES[other.mode or "agg"], other.objective.value, plan.objective.value
-    if not value or not best:
-        return f"{mode}: no plan ({other.status})"
-    more = "less" if plan.objective.sense == "max" else "more"
-    distance = share(abs(best - value) / best)
-    return f"{mode}, {distance} {more}: {value_words(other.objective)} ({plan_words(other)})"
+def _runner_up(other: Plan, plan: Plan) -> str:
+    assert other.gives_up is not None
+    lost = lost_words(other.gives_up.share, plan.objective.sense)
+    return f"{MODES[other.mode or 'agg']}, {lost}: {value_words(other.objective)} ({plan_words(other)})"
 
 
 def _certificate(plan: Plan) -> str:

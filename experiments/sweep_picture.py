@@ -9,6 +9,7 @@ import numpy as np
 from aicfg.experiments.sweep import Sweep
 from aicfg.experiments.variants import Axis
 from aicfg.experiments.words import MODES
+from aicfg.experiments.writing import check_png
 from aicfg.model_specs.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ _MOST_WRITTEN = 120
 
 def check_picture(path: str, axes: Sequence[Axis]) -> None:
     """Raise ``InputError`` for what cannot be drawn, before anything is solved."""
-    if Path(path).suffix.lower() != ".png":
-        raise InputError(f"--png {path}: expected a name that ends in .png")
+    check_png(path)
     if len(axes) > 2:
         raise InputError(f"--png {path}: {len(axes)} keys are swept; a picture shows one or two")
 

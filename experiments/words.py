@@ -95,15 +95,27 @@ def _format_words(given: str | Sequence[str] | None) -> str:
     return given if isinstance(given, str) else " or ".join(given)
 
 
-def pool_words(pool: PoolPlan) -> str:
-    """One pool in a few words: ``2 × tp8 decode``, and where it runs if the fleet has several pools."""
+def type_words(pool: PoolPlan) -> str:
+    """The worker type of a pool: ``tp8 decode``, and where it runs if the fleet has several pools."""
     where = f" on {pool.pool}" if pool.pool else ""
-    return f"{pool.workers:,} × {layout(pool)} {pool.role}{where}"
+    return f"{layout(pool)} {pool.role}{where}"
+
+
+def pool_words(pool: PoolPlan) -> str:
+    """One pool in a few words: ``2 × tp8 decode``."""
+    return f"{pool.workers:,} × {type_words(pool)}"
 
 
 def value_words(objective: Objective, value: float | None = None) -> str:
     """What an objective reached, or ``value`` of it, with its unit: ``9,048.2 tokens/s``, ``12 GPUs``."""
     return f"{number(objective.value if value is None else value)} {UNITS[objective.name]}"
+
+
+def lost_words(lost: float, sense: str) -> str:
+    """What is lost of an objective, as a share: ``1.4 % less``; where less is better ``46 % more``."""
+    if not lost:
+        return "the same"
+    return f"{share(abs(lost))} {'less' if (sense == 'max') == (lost > 0) else 'more'}"
 
 
 def plan_words(plan: Plan) -> str:

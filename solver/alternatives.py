@@ -4,13 +4,17 @@ After each plan its set of types is excluded (rows ``no_good``) and the program 
 proven to be the best of those that are left.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from heapq import merge
+from itertools import islice
 from time import perf_counter
 
 from aicfg.solver.answer import Answer, Holds
-from aicfg.solver.objectives import objective_of
+from aicfg.solver.objectives import STAGES
 from aicfg.solver.points import Ask, Points
 from aicfg.solver.solve import solve
+from aicfg.solver.ways import Ways, rank, ways
 
 
 @dataclass(frozen=True)
@@ -24,25 +28,39 @@ class Alternative:
     """Worker types that it has and the best plan has not, and the other way round."""
 
 
-def alternatives(points: Points, ask: Ask, best: Answer, count: int = 3) -> tuple[Alternative, ...]:
+def alternatives(
+    points: Points, asked: Ways, best: Answer, count: int = 3, engine: str = "highs"
+) -> tuple[Alternative, ...]:
     """Up to ``count`` best plans of another structure than ``best`` and than each other, best first.
 
-    Fewer where there are no more, or where the ask's time limit, which holds for all of them together, is
+    Fewer where there are no more, or where the asks' time limit, which holds for all of them together, is
     over.
+
+    Parameters
+    ----------
+    asked
+        What is asked, or several ways to serve whose plans compete; ``best`` is the best plan of them.
     """
+    if not best.points:
+        return ()
     started = perf_counter()
-    found: list[Alternative] = []
-    excluded = [*ask.excluded, types_of(points, best)] if best.points else []
-    while excluded and len(found) < count:
+    lines = (_ranked(points, ask, best, engine, started) for ask in ways(asked))
+    ranked = islice(merge(*lines, key=rank), count)
+    return tuple(_alternative(points, best, answer) for answer in ranked)
+
+
+def _ranked(points: Points, ask: Ask, best: Answer, engine: str, started: float) -> Iterator[Answer]:
+    """The best plan of each structure of one mode, best first, without that of ``best``."""
+    excluded = [*ask.excluded, *([types_of(points, best)] if best.mode == ask.mode else [])]
+    while True:
         left = None if ask.time_limit_s is None else ask.time_limit_s - (perf_counter() - started)
         if left is not None and left <= 0:
-            break
-        answer = solve(points, replace(ask, excluded=tuple(excluded), time_limit_s=left))
+            return
+        answer = solve(points, replace(ask, excluded=tuple(excluded), time_limit_s=left), engine)
         if answer.holds is not Holds.OPTIMAL:
-            break
-        found.append(_alternative(points, ask, best, answer))
+            return
+        yield answer
         excluded.append(types_of(points, answer))
-    return tuple(found)
 
 
 def types_of(points: Points, answer: Answer) -> frozenset[int]:
@@ -50,8 +68,8 @@ def types_of(points: Points, answer: Answer) -> frozenset[int]:
     return frozenset(int(points.worker_type[p]) for p in answer.points)
 
 
-def _alternative(points: Points, ask: Ask, best: Answer, answer: Answer) -> Alternative:
+def _alternative(points: Points, best: Answer, answer: Answer) -> Alternative:
     assert answer.value is not None and best.value is not None
-    lost = best.value - answer.value if objective_of(ask).maximize else answer.value - best.value
+    lost = best.value - answer.value if STAGES[best.objective].maximize else answer.value - best.value
     own, others = types_of(points, answer), types_of(points, best)
     return Alternative(answer, lost / max(best.value, 1), (own - others, others - own))

@@ -106,6 +106,8 @@ class Answer:
     checked_by: tuple[str, ...] = ()
     """Other engines that found the same value."""
     objective: str = "tokens_per_s"
+    mode: str = ""
+    """The mode that was asked for."""
     tokens: int | None = None
     """Output micro-tokens/s."""
     requests: int | None = None

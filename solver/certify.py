@@ -91,15 +91,16 @@ def make_answer(
         outcome.version,
         statistics=took,
         checked_by=checked_by,
+        objective=ask.objective,
+        mode=ask.mode,
     )
     if outcome.counts is None or outcome.holds is Holds.INFEASIBLE:
-        return answer(bound=outcome.bound, objective=ask.objective)
+        return answer(bound=outcome.bound)
     chosen = sorted(outcome.counts, key=lambda p: canonical_key(points, p))
     found = evaluate(points, ask, outcome.counts)
     return answer(
         points=tuple(chosen),
         workers=tuple(outcome.counts[p] for p in chosen),
-        objective=ask.objective,
         value=found.value,
         bound=None if outcome.bound is None else _valid_bound(ask, outcome.bound, found.value),
         tokens=found.tokens,

@@ -28,6 +28,7 @@ from aicfg.solver.prune import fastest_of_size, strict_front
 from aicfg.solver.scan import agg_tokens
 from aicfg.solver.scope import is_scannable
 from aicfg.solver.thresholds import Plan
+from aicfg.solver.ways import Ways, ways
 from aicfg.solver.within import within
 
 
@@ -42,6 +43,7 @@ class Corner:
     """Of the plan; an axis of the frontier only where asked for."""
     requests: int
     gpus_used: int
+    mode: str
     points: tuple[int, ...]
     workers: tuple[int, ...]
     meets_sla: bool
@@ -52,19 +54,27 @@ Step = tuple[int, int, int | None]
 """Micro-tokens/s, the lowest TPOT with which they can be had, and the TTFT where it is an axis."""
 
 
-def frontier(points: Points, ask: Ask, ttft: bool = False, settled: bool = False) -> tuple[Corner, ...]:
+def frontier(points: Points, asked: Ways, ttft: bool = False, settled: bool = False) -> tuple[Corner, ...]:
     """All corners, by rising TPOT and then TTFT.
 
     With one type a role the plans are those that the stages choose; otherwise each is one with the corner's
-    figures, as the engine found it.
+    figures, as it was found.
 
     Parameters
     ----------
+    asked
+        What is asked, or several ways to serve: then a corner is that of the best one.
     ttft
         Make TTFT a third axis instead of a bound.
     settled
         Let the stages choose the plans in every case: about a second a corner in a large mixed fleet.
     """
+    found = [corner for ask in ways(asked) for corner in _corners(points, ask, ttft, settled)]
+    return tuple(found) if len(ways(asked)) == 1 else _best_of(found, ttft)
+
+
+def _corners(points: Points, ask: Ask, ttft: bool, settled: bool) -> list[Corner]:
+    """The corners of one way to serve."""
     check_input(points, ask)
     free = replace(ask, objective="tokens_per_s", tpot_ns=None)
     if ttft:
@@ -76,7 +86,15 @@ def frontier(points: Points, ask: Ask, ttft: bool = False, settled: bool = False
         plans = _scanned(of, free, steps)
     else:
         plans = Halving(of, free, ttft).plans(settled)
-    return tuple(_corner(points, ask, {int(allowed[p]): n for p, n in plan.items()}) for plan in plans)
+    return [_corner(points, ask, {int(allowed[p]): n for p, n in plan.items()}) for plan in plans]
+
+
+def _best_of(corners: list[Corner], ttft: bool) -> tuple[Corner, ...]:
+    """Those that no other is at least as good as; of equal ones that with the fewest GPUs, then the first."""
+    stairs = Staircase()
+    order = sorted(corners, key=lambda each: (-each.tokens, each.tpot_ns, each.ttft_ns, each.gpus_used))
+    kept = [each for each in order if stairs.add(each.tpot_ns, each.ttft_ns if ttft else 0)]
+    return tuple(sorted(kept, key=lambda each: (each.tpot_ns, each.ttft_ns)))
 
 
 def _corner(points: Points, ask: Ask, plan: Plan) -> Corner:
@@ -87,6 +105,7 @@ def _corner(points: Points, ask: Ask, plan: Plan) -> Corner:
         found.ttft_ns,
         found.requests,
         sum(found.gpus),
+        ask.mode,
         tuple(plan),
         tuple(plan.values()),
         not {"ttft", "tpot"} & set(found.broken),

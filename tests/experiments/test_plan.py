@@ -36,6 +36,7 @@ FIELDS = [
     "requests_per_s",
     "cost_per_hour",
     "left_out",
+    "gives_up",
 ]
 POOL_FIELDS = [
     "role",

@@ -29,7 +29,8 @@ def plot(series: Sequence[Series], title: str, x_label: str, y_label: str) -> st
             column, line = round(x / right * (WIDTH - 1)), round(y / top * HEIGHT)
             cells[HEIGHT - line][column] = each.mark
     _put_legend(cells, [f"{each.mark} {each.label}" for each in series])
-    lines = [title.center(WIDTH + 10).rstrip(), f"{'':7}+{'-' * WIDTH}+"]
+    lines = [title.center(WIDTH + 10).rstrip()] if title else []
+    lines.append(f"{'':7}+{'-' * WIDTH}+")
     for number, row in enumerate(cells):
         value = top * (HEIGHT - number) / HEIGHT
         head = f"{value:>7.{0 if top >= 100 else 1}f}+" if number % _EVERY_Y == 0 else f"{'':7}|"
