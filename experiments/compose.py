@@ -65,7 +65,7 @@ def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms:
         gpus_used=answer.gpus_used,
         gpus_budget=gpus,
         certificate=_certificate(
-            answer, objective.per_unit, recomputed(experiment, pools) if pools else None, total_ms
+            answer, objective.per_unit, recomputed(case, pools) if pools else None, total_ms
         ),
         requests_per_s=_micro(answer.requests),
         cost_per_hour=cost_per_hour(experiment.fleet, pools) if pools else None,

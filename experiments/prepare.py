@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from itertools import product
 from time import perf_counter
 from typing import Any, TypedDict
@@ -52,6 +53,11 @@ class Case:
     def model(self) -> ServingModel:
         """The model on the first pool: all there is where the fleet is of one system."""
         return self.models[0].model
+
+    @cached_property
+    def afresh(self) -> "Case":
+        """The same, prepared again: nothing that was found out about this one is known to it."""
+        return prepare(self.experiment)
 
 
 def prepare(experiment: Experiment) -> Case:

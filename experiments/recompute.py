@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from aicfg.experiments.plan import PoolPlan
-from aicfg.experiments.prepare import Case, prepare
-from aicfg.experiments.schema import Experiment, Fleet
+from aicfg.experiments.prepare import Case
+from aicfg.experiments.schema import Fleet
 from aicfg.hardware.curves import Curve, ServingModel
 from aicfg.model_specs.layout import Layout
 
@@ -35,18 +35,19 @@ class _Figures:
     """By transfer group; each aggregated pool is one by itself."""
 
 
-def recomputed(experiment: Experiment, pools: tuple[PoolPlan, ...]) -> float:
+def recomputed(case: Case, pools: tuple[PoolPlan, ...]) -> float:
     """The objective's value of the pools, each worker priced afresh at its one operating point.
 
     Aggregated workers add up; prefill and decode workers of one transfer group serve the lower of their two
     rates of requests, each with ``osl`` tokens. Latencies are the worst of what is in use.
     """
+    experiment = case.experiment
     objective, osl = experiment.objective, experiment.workload.osl
     if objective == "gpus":
         return float(sum(pool.gpus for pool in pools))
     if objective == "cost":
         return cost_per_hour(experiment.fleet, pools) or 0.0
-    figures = _figures(experiment, pools)
+    figures = _figures(case.afresh, pools)
     if objective == "tokens_per_s":
         return figures.tokens_per_s
     worst = {
@@ -69,8 +70,8 @@ def cost_per_hour(fleet: Fleet, pools: tuple[PoolPlan, ...]) -> float | None:
     return total
 
 
-def _figures(experiment: Experiment, pools: tuple[PoolPlan, ...]) -> _Figures:
-    case, figures = prepare(experiment), _Figures()
+def _figures(case: Case, pools: tuple[PoolPlan, ...]) -> _Figures:
+    figures = _Figures()
     for number, pool in enumerate(pools):
         layout = Layout(pool.tp, pool.pp, pool.dp, pool.cp, pool.moe_tp, pool.moe_ep)
         chunks = None if pool.chunk_tokens is None else np.array([pool.chunk_tokens])
@@ -81,7 +82,7 @@ def _figures(experiment: Experiment, pools: tuple[PoolPlan, ...]) -> _Figures:
         else:
             figures.groups[f"{pool.backend} {curve.group}"].add(pool.role, pool.workers, curve)
     served = sum(min(group.requests_per_s.values()) for group in figures.groups.values())
-    figures.tokens_per_s += experiment.workload.osl * served
+    figures.tokens_per_s += case.experiment.workload.osl * served
     return figures
 
 

@@ -95,19 +95,28 @@ class ServingModel:
     """What was found out about layouts."""
 
     def curve(
-        self, role: Role, layout: Layout, batch: IntArray, chunk_tokens: IntArray | None = None
+        self,
+        role: Role,
+        layout: Layout,
+        batch: IntArray,
+        chunk_tokens: IntArray | None = None,
+        memory: MemoryUse | None = None,
     ) -> Curve:
         """One worker type at (N,) batches; aggregated workers at (N,) chunk budgets too.
+
+        ``memory`` is what these points take, where it is known.
 
         Raises
         ------
         MissingDataError
             If an operation has no measured table.
         """
+        known = self.memory(role, layout, batch, chunk_tokens) if memory is None else memory
         if role == "agg":
             assert chunk_tokens is not None, "an aggregated worker needs a chunk budget for each batch"
-            return self._aggregated(layout, batch, chunk_tokens)
-        return self._prefill(layout, batch) if role == "prefill" else self._decode(layout, batch)
+            return self._aggregated(layout, batch, chunk_tokens, known)
+        one_phase = self._prefill if role == "prefill" else self._decode
+        return one_phase(layout, batch, known)
 
     def memory(
         self, role: Role, layout: Layout, batch: IntArray, chunk_tokens: IntArray | None = None
@@ -201,15 +210,15 @@ class ServingModel:
             fraction=self.memory_fraction,
         )
 
-    def _prefill(self, layout: Layout, batch: IntArray) -> Curve:
+    def _prefill(self, layout: Layout, batch: IntArray, memory: MemoryUse) -> Curve:
         rule, size = self.profile.disaggregated, batch.astype(np.float64)
         step = self.step("prefill", layout)
         step_ms = _rounded(prefill_ms(step, self.workload, size, self.profile.phases), rule.decimals)
         requests = _rounded(1000.0 * size * layout.dp * layout.pp / step_ms, rule.decimals)
         ttft_ms, nothing = step_ms * rule.ttft_factor + self._kv_transfer_ms(layout), np.zeros(len(batch))
-        return self._of_one_phase("prefill", layout, batch, step_ms, ttft_ms, nothing, requests)
+        return self._of_one_phase("prefill", layout, batch, step_ms, ttft_ms, nothing, requests, memory)
 
-    def _decode(self, layout: Layout, batch: IntArray) -> Curve:
+    def _decode(self, layout: Layout, batch: IntArray, memory: MemoryUse) -> Curve:
         rule, size = self.profile.disaggregated, batch.astype(np.float64)
         step = self.step("decode", layout)
         mean_ms = decode_ms(step, self.workload, size, self.profile.phases, self.speculative)
@@ -217,7 +226,8 @@ class ServingModel:
         answer_ms = tpot_ms * (self.workload.osl - 1)
         requests = _rounded(1000.0 * size * layout.dp * layout.pp / answer_ms, rule.decimals)
         step_ms = tpot_ms * self.speculative.progress
-        return self._of_one_phase("decode", layout, batch, step_ms, np.zeros(len(batch)), tpot_ms, requests)
+        nothing = np.zeros(len(batch))
+        return self._of_one_phase("decode", layout, batch, step_ms, nothing, tpot_ms, requests, memory)
 
     def _of_one_phase(
         self,
@@ -228,6 +238,7 @@ class ServingModel:
         ttft_ms: FloatArray,
         tpot_ms: FloatArray,
         requests_per_s: FloatArray,
+        memory: MemoryUse,
     ) -> Curve:
         rule = self.profile.disaggregated
         prefills = role == "prefill"
@@ -244,10 +255,12 @@ class ServingModel:
             tpot_ms=tpot_ms,
             requests_per_s=requests_per_s,
             tokens_per_s=requests_per_s * self.workload.osl,
-            memory=self.memory(role, layout, batch),
+            memory=memory,
         )
 
-    def _aggregated(self, layout: Layout, batch: IntArray, chunk_tokens: IntArray) -> Curve:
+    def _aggregated(
+        self, layout: Layout, batch: IntArray, chunk_tokens: IntArray, memory: MemoryUse
+    ) -> Curve:
         points = self.aggregated(layout).points(batch.astype(np.float64), chunk_tokens)
         tokens = points.tokens_per_s * layout.pp * layout.dp
         return Curve(
@@ -263,7 +276,7 @@ class ServingModel:
             tpot_ms=points.tpot_ms,
             requests_per_s=tokens / (self.workload.osl - 1),
             tokens_per_s=tokens,
-            memory=self.memory("agg", layout, batch, chunk_tokens),
+            memory=memory,
         )
 
     def _kv_transfer_ms(self, layout: Layout) -> float:

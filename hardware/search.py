@@ -111,7 +111,7 @@ def _curve(model: ServingModel, role: Role, layout: Layout, space: SearchSpace, 
     if not memory.fits.any():
         raise _UnfitError(_least_needed(memory))
     priced = batch <= _rounded_up(int(batch[memory.fits].max()))
-    curve = model.curve(role, layout, batch[priced], chunk_tokens[priced])
+    curve = model.curve(role, layout, batch[priced], chunk_tokens[priced], memory.at(priced))
     return curve.at(memory.fits[priced])
 
 

@@ -16,6 +16,7 @@ from aicfg.solver.names import pool_names
 from aicfg.solver.objectives import LATENCIES, bounded
 from aicfg.solver.order import rates
 from aicfg.solver.points import Ask, IntArray, Points, Role
+from aicfg.solver.unique import unique
 from aicfg.solver.within import of_mode
 
 MEMORY = "memory"
@@ -56,8 +57,8 @@ def axes(points: Points, ask: Ask, memory: bool = False) -> list[Axis]:
     if ask.load is not None:
         found.append(Axis("load", ask.load, 1, _most_load(of, ask), _set_load))
     if memory:
-        over = np.unique(np.maximum(of.memory_bytes - of.memory_limit_bytes, 0))
-        values = np.unique(np.concatenate(([0], over)))
+        over = unique(np.maximum(of.memory_bytes - of.memory_limit_bytes, 0))
+        values = unique(np.concatenate(([0], over)))
         found.append(Axis(MEMORY, 0, int(values[-1]), 0, _set_memory, values))
     found += [_gpus(of, ask, j, name) for j, name in enumerate(pool_names(ask))]
     return found + [_user(of, ask, number) for number in range(1, len(ask.constraints) + 1)]
@@ -68,9 +69,9 @@ def _latency(points: Points, ask: Ask, name: str) -> Axis:
     whole = points.ttft_ns.max(initial=0) + ask.latency_tokens * points.tpot_ns.max(initial=0)
     values, most = None, int(whole)
     if name == "ttft":
-        values = np.unique(points.ttft_ns[points.role != Role.DECODE])
+        values = unique(points.ttft_ns[points.role != Role.DECODE])
     if name == "tpot":
-        values = np.unique(points.tpot_ns[points.role != Role.PREFILL])
+        values = unique(points.tpot_ns[points.role != Role.PREFILL])
     if values is not None:
         most = int(values.max(initial=0))
 
@@ -98,7 +99,7 @@ def _gpus(points: Points, ask: Ask, j: int, name: str) -> Axis:
     """Loosest: as many workers of the largest need as each role could use."""
     own = points.take((points.pool == j) & (rates(points) > 0) & (points.request_rate > 0))
     enough = ask.pools[j].gpus + 64
-    for role in np.unique(own.role):
+    for role in unique(own.role):
         of_role = own.take(own.role == role)
         enough += int((of_role.gpus * -(-(ask.load or 1) // of_role.request_rate)).max())
     enough = max(min(2 * enough, MOST_GPUS), ask.pools[j].gpus)

@@ -27,6 +27,7 @@ import numpy as np
 
 from aicfg.solver.order import canonical_key, first_canonical
 from aicfg.solver.points import Ask, IntArray, Points, Role
+from aicfg.solver.unique import unique
 from aicfg.solver.within import tpot_cap
 
 
@@ -103,8 +104,8 @@ def _cheapest_disagg(points: Points, ask: Ask, workers: IntArray) -> _Plan | Non
     gpus, positions = _within_pool(points, ask, workers)
     plans, weight = [], weights(ask)
     role, group, pool = points.role[positions], points.group[positions], points.pool[positions]
-    for g in np.unique(group):
-        for first_pool, next_pool in product(np.unique(pool), repeat=2):
+    for g in unique(group):
+        for first_pool, next_pool in product(unique(pool), repeat=2):
             firsts = (role == Role.PREFILL) & (group == g) & (pool == first_pool)
             nexts = (role == Role.DECODE) & (group == g) & (pool == next_pool)
             if firsts.any() and nexts.any():

@@ -12,8 +12,6 @@ no slower. The constraints are stated all the same, and ``shrink=False`` leaves 
 
 from typing import Any
 
-import numpy as np
-
 from aicfg.solver.answer import Ended, Outcome
 from aicfg.solver.cpsat_fleet import add_budget, add_user, price_terms
 from aicfg.solver.cpsat_serving import add_latency, add_partners, add_rates, request_latencies
@@ -21,6 +19,7 @@ from aicfg.solver.cpsat_slots import Slot, add_role, domain_of
 from aicfg.solver.errors import UnsupportedAskError
 from aicfg.solver.objectives import objective_of
 from aicfg.solver.points import Ask, IntArray, Points, Role
+from aicfg.solver.unique import unique
 
 ENDED = {
     "UNKNOWN": Ended.TIME_LIMIT,
@@ -81,7 +80,7 @@ def _can_serve(ask: Ask, domains: dict[Role, IntArray]) -> bool:
 
 
 def _slots(points: Points, ask: Ask, positions: IntArray) -> int:
-    types = len(np.unique(points.worker_type[positions]))
+    types = len(unique(points.worker_type[positions]))
     slots = types if ask.types_per_role is None else min(ask.types_per_role, types)
     if slots > MOST_SLOTS:
         asked = "any number of" if ask.types_per_role is None else ask.types_per_role

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from aicfg.solver.points import DEGREES, Ask, IntArray, Points, Role
+from aicfg.solver.unique import unique
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def domain_of(points: Points, ask: Ask, role: Role, shrink: bool) -> IntArray:
         return positions  # they may ask for a batch that is beaten
     types = points.worker_type[positions]
     return np.concatenate(
-        [positions[:0], *(_unbeaten(points, ask, role, positions[types == w]) for w in np.unique(types))]
+        [positions[:0], *(_unbeaten(points, ask, role, positions[types == w]) for w in unique(types))]
     )
 
 
@@ -120,7 +121,7 @@ def _add_slot(model: Any, points: Points, ask: Ask, positions: IntArray, number:
     return Slot(
         role, positions, at, used, layout, table["pool"], table["group"], table["gpus"], workers, taken,
         requests, tokens, ttft, tpot, int(of.request_rate.max()) * most, of.gpus[first], of.pool[first],
-        np.unique(of.group),
+        unique(of.group),
     )  # fmt: skip
 
 
@@ -164,4 +165,4 @@ def variable_of(model: Any, name: str, values: IntArray) -> Any:
     """A variable that takes just ``values``."""
     from ortools.sat.python import cp_model
 
-    return model.new_int_var_from_domain(cp_model.Domain.from_values(np.unique(values).tolist()), name)
+    return model.new_int_var_from_domain(cp_model.Domain.from_values(unique(values).tolist()), name)

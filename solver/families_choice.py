@@ -5,6 +5,7 @@ import numpy as np
 from aicfg.solver.frame import Frame
 from aicfg.solver.points import Role
 from aicfg.solver.rows import Rows, Term, family, make_rows
+from aicfg.solver.unique import unique
 
 
 @family(r"\sum_{w \in \rho} u_w \le K \quad (K = 1:\ \sum_{p \in \rho} u_p \le 1)", "role ρ", "types")
@@ -12,7 +13,7 @@ def types_per_role(f: Frame) -> Rows:
     """A role has at most K worker types; one type runs one point, so one batch."""
     if f.ask.types_per_role is None:
         return make_rows([], [])
-    roles = np.unique(f.points.role)
+    roles = unique(f.points.role)
     index = [Role(role).name.lower() for role in roles]
     if f.several_types:
         row = np.searchsorted(roles, f.type_role)

@@ -4,12 +4,13 @@ import numpy as np
 
 from aicfg.solver.frame import Frame
 from aicfg.solver.rows import Rows, Term, family, make_rows
+from aicfg.solver.unique import unique
 
 
 @family(r"\sum_{p \in P_j} g_p\, n_p \le G_j", "pool j", "GPUs")
 def gpu_budget(f: Frame) -> Rows:
     """The workers of a pool take no more GPUs than the pool has."""
-    pools = np.unique(f.points.pool)
+    pools = unique(f.points.pool)
     row = np.searchsorted(pools, f.points.pool)
     budget = np.array([f.ask.pools[j].gpus for j in pools], np.float64)
     return make_rows([f.pool_names[j] for j in pools], [(row, f.n, f.points.gpus)], upper=budget)

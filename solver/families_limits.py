@@ -8,6 +8,7 @@ from aicfg.solver.frame import MICRO, Frame
 from aicfg.solver.objectives import STAGES
 from aicfg.solver.points import IntArray, Role
 from aicfg.solver.rows import FloatArray, Rows, Term, family, make_rows
+from aicfg.solver.unique import unique
 from aicfg.solver.user import Comparison
 from aicfg.solver.user import Row as UserRow
 
@@ -57,7 +58,7 @@ def _ends(row: UserRow) -> tuple[float, float]:
     if not any(rates):
         return float(row.most), float(row.most) if row.equal else -np.inf
     micro = int(MICRO)
-    step = gcd(*rates, *(micro * int(each) for each in np.unique(row.per_worker)), micro * row.types)
+    step = gcd(*rates, *(micro * int(each) for each in unique(row.per_worker)), micro * row.types)
     return (micro * row.most // step * step + step / 2) / micro, -np.inf
 
 

@@ -10,6 +10,7 @@ from aicfg.solver.order import SERVING_ROLES
 from aicfg.solver.packing import Pattern, nodes_of
 from aicfg.solver.points import DEGREES, Ask, IntArray, Points, Role
 from aicfg.solver.rows import Columns, FloatArray
+from aicfg.solver.unique import unique
 from aicfg.solver.user import Comparison, Row, rules
 
 MICRO = 1e6
@@ -34,7 +35,7 @@ class Frame:
         self.type_role = points.role[self.type_first]
         self.agg = np.flatnonzero(points.role == Role.AGG)
         self.paired = np.flatnonzero(points.role != Role.AGG)
-        self.groups = np.unique(points.group[self.paired])
+        self.groups = unique(points.group[self.paired])
         self.group_of = np.searchsorted(self.groups, points.group)
         self.nodes = nodes_of(points, ask)
         given = rules(points, ask)

@@ -12,6 +12,7 @@ from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.prune import fastest_of_size, strict_front
 from aicfg.solver.stages import Clock, kept_points, settle, solve_kept
 from aicfg.solver.thresholds import Plan
+from aicfg.solver.unique import unique
 from aicfg.solver.within import is_coupled, within
 
 Best = tuple[int, Plan]
@@ -57,7 +58,7 @@ class Halving:
         return [found[key] for key in sorted(found)]
 
     def _values(self, without: Role, values: IntArray) -> IntArray:
-        return np.unique(values[self.points.role != without])
+        return unique(values[self.points.role != without])
 
     def _steps(self, ask: Ask) -> list[tuple[int, int]]:
         """Tokens/s and lowest TPOT of each step under the TTFT bound of ``ask``."""

@@ -11,6 +11,7 @@ from aicfg.model_specs.errors import InputError, nearest
 from aicfg.solver.constraints import Constraint, Monomial, Polynomial, added, multiplied, parse, written
 from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.quantities import Quantities
+from aicfg.solver.unique import unique
 from aicfg.solver.user import Comparison, Filter, Row, Rule
 
 BoolArray = NDArray[np.bool_]
@@ -222,7 +223,7 @@ class _Terms:
         per_worker = self._sum([([array], int(factor * denominator)) for array, factor in parts], 0)
         figures = [int(rates[name] * denominator) for name in (*RATES, "types")]
         most = int(-self.number * denominator)
-        common = max(gcd(*np.unique(per_worker).tolist(), *figures, most), 1)
+        common = max(gcd(*unique(per_worker).tolist(), *figures, most), 1)
         tokens, requests, types = (figure // common for figure in figures)
         return Row(
             number, per_worker // common, tokens, requests, types, most // common, self.operator == "=="

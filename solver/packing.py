@@ -26,6 +26,7 @@ import numpy as np
 
 from aicfg.solver.errors import NodePackingError
 from aicfg.solver.points import Ask, IntArray, Points, Pool
+from aicfg.solver.unique import unique
 
 MOST_PATTERNS = 5000
 Pattern = tuple[int, ...]
@@ -153,8 +154,8 @@ def fewest_gpus(one: IntArray, other: IntArray, node: int) -> IntArray:
 def nodes_of(points: Points, ask: Ask) -> dict[int, Nodes]:
     """The pools whose nodes need rows beside the budget, by index."""
     found = {}
-    for j in np.unique(points.pool):
-        sizes = np.unique(points.gpus[points.pool == j])
+    for j in unique(points.pool):
+        sizes = unique(points.gpus[points.pool == j])
         nodes = Nodes(ask.pools[j], tuple(int(size) for size in sizes))
         if not nodes.is_free:
             found[int(j)] = nodes

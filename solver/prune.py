@@ -41,6 +41,7 @@ from aicfg.solver.order import canonical_order, rates
 from aicfg.solver.packing import copies
 from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.scope import is_scannable
+from aicfg.solver.unique import unique
 from aicfg.solver.within import is_coupled, latency, tpot_cap
 
 
@@ -71,9 +72,9 @@ def prune(points: Points, ask: Ask) -> IntArray:
 
 def with_partner(points: Points) -> IntArray:
     """Positions of the points whose transfer group has both roles (lemma: partner)."""
-    prefill = np.unique(points.group[points.role == Role.PREFILL])
-    decode = np.unique(points.group[points.role == Role.DECODE])
-    both = np.isin(points.group, np.intersect1d(prefill, decode))
+    prefill = unique(points.group[points.role == Role.PREFILL])
+    decode = unique(points.group[points.role == Role.DECODE])
+    both = np.isin(points.group, prefill) & np.isin(points.group, decode)
     return np.flatnonzero(both | (points.role == Role.AGG))
 
 
@@ -126,7 +127,7 @@ def in_layers(points: Points, weighed: Criteria, ask: Ask) -> IntArray:
         k = copies(int(points.gpus[p]), points.gpus[others], ask.pools[points.pool[p]].gpus_per_node)
         replaces = (weighed.levels[:, others] <= weighed.levels[:, [p]]).all(axis=0) & (k > 0)
         replaces &= (k * weighed.amounts[:, others] >= weighed.amounts[:, [p]]).all(axis=0)
-        if len(np.unique(points.worker_type[others[replaces]])) < enough:
+        if len(unique(points.worker_type[others[replaces]])) < enough:
             kept.append(int(p))
     return np.sort(np.array(kept, np.int64))
 
@@ -137,10 +138,10 @@ def best_under_caps(points: Points, ask: Ask, by_type: bool = False) -> IntArray
     decode = np.flatnonzero(points.role == Role.DECODE)
     prefill = prefill[_front(points.take(prefill), by_type)]
     kept = []
-    for group in np.unique(points.group[prefill]):
+    for group in unique(points.group[prefill]):
         firsts = prefill[points.group[prefill] == group]
         nexts = decode[points.group[decode] == group]
-        caps = np.unique(tpot_cap(points.ttft_ns[firsts], ask))
+        caps = unique(tpot_cap(points.ttft_ns[firsts], ask))
         nexts = nexts[_fastest_per_cap(points.take(nexts), caps[caps >= 0], by_type)]
         firsts = firsts[
             _fastest_per_cap(points.take(firsts), _ttft_caps(points.tpot_ns[nexts], ask), by_type)
@@ -153,7 +154,7 @@ def _ttft_caps(tpot_ns: IntArray, ask: Ask) -> IntArray:
     """The highest TTFT each of ``tpot_ns`` (each within some cap, so no product overflows) leaves."""
     bound = ask.request_latency_ns
     assert bound is not None
-    return np.unique(bound - ask.latency_tokens * tpot_ns)
+    return unique(bound - ask.latency_tokens * tpot_ns)
 
 
 def _by_latency(points: Points, by_type: bool) -> tuple[IntArray, IntArray, IntArray]:
@@ -173,7 +174,7 @@ def _by_latency(points: Points, by_type: bool) -> tuple[IntArray, IntArray, IntA
 def _front(points: Points, by_type: bool) -> IntArray:
     """Positions of the points that none of their class beats in rate and latency (lemma: same size)."""
     order, _, leader = _by_latency(points, by_type)
-    return np.unique(order[leader])
+    return unique(order[leader])
 
 
 def strict_front(points: Points, rate: IntArray) -> IntArray:
@@ -199,11 +200,11 @@ def _fastest_per_cap(points: Points, caps: IntArray, by_type: bool) -> IntArray:
     order, cls, leader = _by_latency(points, by_type)
     slow = latency(points)[order]
     kept = []
-    for each in np.unique(cls):
+    for each in unique(cls):
         start, end = np.searchsorted(cls, (each, each + 1))
         last = start + np.searchsorted(slow[start:end], caps, side="right") - 1
         kept.append(leader[last[last >= start]])
-    return np.unique(order[np.concatenate(kept)]) if kept else np.zeros(0, np.int64)
+    return unique(order[np.concatenate(kept)]) if kept else np.zeros(0, np.int64)
 
 
 def hopeful(points: Points, ask: Ask, halvings: int = 8) -> NDArray[np.bool_]:

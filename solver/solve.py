@@ -2,8 +2,6 @@
 
 from time import perf_counter
 
-import numpy as np
-
 from aicfg.solver.answer import Answer, Statistics
 from aicfg.solver.certify import Settled, certify, make_answer
 from aicfg.solver.check import check_input
@@ -12,6 +10,7 @@ from aicfg.solver.objectives import objective_of
 from aicfg.solver.points import Ask, IntArray, Points
 from aicfg.solver.program import Program, state
 from aicfg.solver.reduce import needed
+from aicfg.solver.unique import unique
 from aicfg.solver.within import of_mode, within
 
 
@@ -51,7 +50,7 @@ def _statistics(points: Points, ask: Ask, allowed: IntArray, program: Program) -
         points_considered=len(considered),
         points_allowed=len(allowed),
         points_in_program=program.points,
-        worker_types=len(np.unique(points.worker_type[considered])),
+        worker_types=len(unique(points.worker_type[considered])),
         rows=len(program.row_names),
         columns=len(program.columns.names),
     )

@@ -11,6 +11,7 @@ import numpy as np
 from aicfg.solver.evaluate import evaluate
 from aicfg.solver.objectives import bounded
 from aicfg.solver.points import Ask, IntArray, Points, Role
+from aicfg.solver.unique import unique
 
 Plan = dict[int, int]
 Finder = Callable[[Ask], Plan | None]
@@ -45,4 +46,4 @@ def _values(points: Points, latency: str, most: int) -> IntArray | None:
         values = points.tpot_ns[points.role != Role.PREFILL]
     else:
         return None
-    return np.unique(values[values <= most])
+    return unique(values[values <= most])

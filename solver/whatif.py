@@ -15,6 +15,7 @@ from aicfg.solver.narrow import not_slower
 from aicfg.solver.points import Ask, IntArray, Points
 from aicfg.solver.scope import is_scannable
 from aicfg.solver.solve import solve
+from aicfg.solver.unique import unique
 from aicfg.solver.user import Filter, rules
 from aicfg.solver.within import within
 
@@ -53,7 +54,7 @@ class WhatIf:
         for rule in rules(self.points, ask):
             if not isinstance(rule, Filter):
                 return f"user({rule.number}) counts or compares more than rates and latencies"
-            types = np.unique(self.points.worker_type[rule.keep])
+            types = unique(self.points.worker_type[rule.keep])
             if np.isin(self.points.worker_type[~rule.keep], types).any():
                 return f"user({rule.number}) leaves points out that others of their type could replace"
         return None

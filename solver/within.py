@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from aicfg.solver.order import SERVING_ROLES, rates
 from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.rows import POINT_FILTERS, point_filter
+from aicfg.solver.unique import unique
 from aicfg.solver.user import Filter, rules
 
 BoolArray = NDArray[np.bool_]
@@ -91,7 +92,7 @@ def is_coupled(ask: Ask) -> bool:
 def in_time_with_a_partner(points: Points, ask: Ask) -> BoolArray:
     """Mask of the points that meet the request latency with the fastest partner of their transfer group."""
     keep = np.ones(len(points), bool)
-    for group in np.unique(points.group[points.role != Role.AGG]):
+    for group in unique(points.group[points.role != Role.AGG]):
         firsts, nexts = (
             np.flatnonzero((points.group == group) & (points.role == role))
             for role in (Role.PREFILL, Role.DECODE)
