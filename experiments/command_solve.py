@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aicfg.experiments.options import settings_of
 from aicfg.experiments.plan import Plan, json_text
-from aicfg.experiments.writing import check_png
 from aicfg.model_specs.errors import InputError
 
 INTERRUPTED = 4
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 def run_solve(options: Namespace) -> int:
     """``aicfg solve``: solve, print, save; the exit code."""
     from aicfg.experiments.api import Options
-    from aicfg.experiments.frontier_files import write_frontier
 
     folder = None if options.save_dir is None else Path(options.save_dir)
     if folder is not None:
@@ -39,8 +37,8 @@ def run_solve(options: Namespace) -> int:
         _export(jobs, Path(options.export))
     asked = Options(options.engine, options.time_limit, alternatives=options.alternatives, frontier=frontier)
     plans = list(_solved(jobs, asked))
-    for plan in plans:
-        write_frontier(plan, options.csv, options.png)
+    if options.csv or options.png:
+        _write_frontier(plans, options)
     if options.json:
         print(json_text(plans[0] if len(jobs) == 1 else plans, indent=2))
     else:
@@ -56,6 +54,8 @@ def run_solve(options: Namespace) -> int:
 def _frontier(options: Namespace) -> "Frontier | None":
     """The frontier that is asked for."""
     if options.png:
+        from aicfg.experiments.writing import check_png
+
         check_png(options.png)
     if options.frontier_ttft:
         return "ttft"
@@ -65,6 +65,13 @@ def _frontier(options: Namespace) -> "Frontier | None":
             raise InputError(f"--{given}: only of use beside --frontier or --frontier-ttft")
         return None
     return "tpot"
+
+
+def _write_frontier(plans: list[Plan], options: Namespace) -> None:
+    from aicfg.experiments.frontier_files import write_frontier
+
+    for plan in plans:
+        write_frontier(plan, options.csv, options.png)
 
 
 def _refuse_one_file(options: Namespace, count: int) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from aicfg.experiments.options import add_settings, settings_of
 from aicfg.experiments.side_by_side import print_plain, table
 from aicfg.experiments.words import exact, number
-from aicfg.experiments.writing import write_csv, write_file
 from aicfg.model_specs.errors import InputError
 
 if TYPE_CHECKING:
@@ -136,6 +135,8 @@ def _sweep(options: Namespace, experiment: "Experiment", changes: "Sequence[Chan
 
 
 def _save(options: Namespace, found: "Sweep") -> None:
+    from aicfg.experiments.writing import write_csv, write_file
+
     if options.csv:
         write_csv(options.csv, found.rows())
     if options.png:

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from aicfg.experiments.plan import Plan
-from aicfg.experiments.report_around import alternatives_part, frontier_part, is_runner_up
 from aicfg.experiments.report_parts import COLOURS, LABEL, latency, pool_table, print_on, title
 from aicfg.experiments.words import (
     ENGINES,
@@ -49,7 +48,7 @@ def report(plan: Plan) -> RenderableType:
     return Group(
         title(plan.experiment, plan.inputs, plan.gpus_budget),
         *(_chosen(plan) if plan.pools else _nothing(plan)),
-        *(frontier_part(plan) if plan.pareto else ()),
+        *_around(plan),
     )
 
 
@@ -58,8 +57,6 @@ def _chosen(plan: Plan) -> Iterator[RenderableType]:
     yield _headline(plan)
     yield pool_table(plan.pools)
     yield _facts(plan)
-    if plan.alternatives and not is_runner_up(plan):
-        yield from alternatives_part(plan)
 
 
 def _headline(plan: Plan) -> Text:
@@ -100,7 +97,7 @@ def _facts(plan: Plan) -> Table:
     table.add_row("request", latency(plan.request_latency_ms, sla["request_latency_ms"]))
     table.add_row("in flight", f"{plan.concurrency:,} requests")
     table.add_row()
-    if is_runner_up(plan):
+    if _is_runner_up(plan):
         table.add_row("runner-up", _runner_up(plan.alternatives[0], plan))
     table.add_row("proof", _certificate(plan))
     table.add_row("rests on", _provenance(plan))
@@ -138,6 +135,20 @@ def _gpu_bar(plan: Plan) -> Text:
     idle = budget - (plan.gpus_used or 0)
     text.append(" " + ", ".join([*parts, *([f"{idle:,} idle"] if idle else [])]))
     return text
+
+
+def _around(plan: Plan) -> Iterator[RenderableType]:
+    """What was asked for around the plan."""
+    if plan.pareto or (plan.alternatives and not _is_runner_up(plan)):
+        from aicfg.experiments.report_around import alternatives_part, frontier_part
+
+        yield from alternatives_part(plan) if not _is_runner_up(plan) else ()
+        yield from frontier_part(plan)
+
+
+def _is_runner_up(plan: Plan) -> bool:
+    """Whether all that is shown beside the plan is the best one of another mode."""
+    return len(plan.alternatives) == 1 and plan.alternatives[0].mode != plan.mode
 
 
 def _runner_up(other: Plan, plan: Plan) -> str:

@@ -17,13 +17,10 @@ _SHOWN = 9
 """Corners of a frontier that the report lists."""
 
 
-def is_runner_up(plan: Plan) -> bool:
-    """Whether all that is shown beside the plan is the best one of another mode."""
-    return len(plan.alternatives) == 1 and plan.alternatives[0].mode != plan.mode
-
-
 def alternatives_part(plan: Plan) -> Iterator[RenderableType]:
     """Plans of another structure, each with what it gives up."""
+    if not plan.alternatives:
+        return
     yield Text("\nAlternatives: the best plans of other worker types, and what each gives up", LABEL)
     rows = []
     for each in plan.alternatives:
@@ -36,6 +33,8 @@ def alternatives_part(plan: Plan) -> Iterator[RenderableType]:
 def frontier_part(plan: Plan) -> Iterator[RenderableType]:
     """The frontier as a plot, and some of its corners."""
     corners = plan.pareto
+    if not corners:
+        return
     yield Text("\nFrontier: the most tokens/s at each speed for a user", LABEL)
     yield Text(_plot(corners), no_wrap=True)
     shown = _some(corners)
