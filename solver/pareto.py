@@ -7,6 +7,8 @@ one type a role
     For every decode point the most that any prefill point lets it serve (``pairs``) is exact. By rising TPOT
     the running maximum of these is the frontier. A decode point that another one of its size (pool, group,
     GPUs) beats in rate at no higher TPOT adds no corner.
+mixed, with one type a role
+    GPUs are split between an agg point and a pair, exactly and for every bound on TPOT (``splitting``).
 otherwise
     The highest tokens/s is a rising step function of the bound on TPOT. Where both ends of an interval of
     bounds have one value there is no corner within; else it is halved. Equal programs are solved once.
@@ -26,7 +28,8 @@ from aicfg.solver.pairs import served_by_pairs
 from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.prune import fastest_of_size, strict_front
 from aicfg.solver.scan import agg_tokens
-from aicfg.solver.scope import is_scannable
+from aicfg.solver.scope import is_scannable, is_splittable
+from aicfg.solver.splitting import rising
 from aicfg.solver.thresholds import Plan
 from aicfg.solver.ways import Ways, ways
 from aicfg.solver.within import within
@@ -84,6 +87,8 @@ def _corners(points: Points, ask: Ask, ttft: bool, settled: bool) -> list[Corner
     if is_scannable(of, free):
         steps = _agg_steps(of, free, ttft) if ask.mode == "agg" else _pair_steps(of, free, ttft)
         plans = _scanned(of, free, steps)
+    elif is_splittable(of, free) and not ttft:
+        plans = rising(of, free)
     else:
         plans = Halving(of, free, ttft).plans(settled)
     return [_corner(points, ask, {int(allowed[p]): n for p, n in plan.items()}) for plan in plans]

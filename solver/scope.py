@@ -13,11 +13,25 @@ def is_scannable(points: Points, ask: Ask) -> bool:
     So with one type a role, no aggregated workers beside the pair, no constraint that is a row, and worker
     sizes whose packing is free. ``points`` are those within the bounds.
     """
+    return ask.mode != "mixed" and not ask.excluded and not ask.reached and _is_free(points, ask)
+
+
+def is_splittable(points: Points, ask: Ask) -> bool:
+    """The same of an agg point and a pair side by side, whose tokens/s add up (``splitting``)."""
+    return (
+        ask.mode == "mixed"
+        and ask.objective == "tokens_per_s"
+        and ask.load is None
+        and not ask.excluded
+        and not ask.reached
+        and _is_free(points, ask)
+    )
+
+
+def _is_free(points: Points, ask: Ask) -> bool:
+    """Whether one type serves in each role, and nothing but GPUs limits how many workers."""
     return (
         ask.types_per_role == 1
-        and ask.mode != "mixed"
-        and not ask.excluded
         and all(isinstance(rule, Filter) for rule in rules(points.take(np.zeros(0, np.int64)), ask))
-        and not ask.reached
         and not nodes_of(points, ask)
     )
