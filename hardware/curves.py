@@ -197,7 +197,7 @@ class ServingModel:
 
     def _memory_model(self, role: Role, layout: Layout, tokens: int) -> MemoryModel:
         """Memory of a worker whose requests hold ``tokens`` in the cache at most."""
-        cached = kv_bytes_per_sequence(self.architecture, layout, self.quant, tokens)
+        cached = self._cached_bytes(layout, tokens)
         return MemoryModel(
             self.architecture,
             layout,
@@ -279,11 +279,16 @@ class ServingModel:
             memory=memory,
         )
 
+    def _cached_bytes(self, layout: Layout, tokens: int) -> float:
+        """KV cache of one request on one GPU, all stages."""
+        counted = self.profile.graph
+        return float(kv_bytes_per_sequence(self.architecture, layout, self.quant, tokens, counted))
+
     def _kv_transfer_ms(self, layout: Layout) -> float:
         """A prompt's cache on its way to the decode worker: each GPU sends its share over its own link."""
         if not self.profile.disaggregated.kv_transfer:
             return 0.0
-        cached = float(kv_bytes_per_sequence(self.architecture, layout, self.quant, self.workload.isl))
+        cached = self._cached_bytes(layout, self.workload.isl)
         share = cached / layout.cp / layout.pp
         return share / self.system.inter_node_bytes_per_s * 1000.0 + self.system.p2p_latency_ms
 

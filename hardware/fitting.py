@@ -10,13 +10,13 @@ from aicfg.model_specs.errors import InputError
 from aicfg.model_specs.quantization import Quant
 
 CONTEXT_FAMILIES = {
-    False: ("context_attention",),
-    True: ("context_mla", "mla_context_module", "context_attention"),
+    "grouped": ("context_attention",),
+    "latent": ("context_mla", "mla_context_module", "context_attention"),
+    "sparse": ("dsa_context_module",),
 }
-"""Tables of prefill attention, by whether it is latent.
-
-Their keys begin with its arithmetic and the cache's format.
-"""
+"""Tables of prefill attention, by its kind."""
+BEFORE_ARITHMETIC = {"dsa_context_module": 1}
+"""Parts of a key before its arithmetic and the cache's format, which otherwise begin it."""
 
 
 def fitting_quant(
@@ -49,7 +49,7 @@ def fitting_quant(
 def _with_measured_attention(
     architecture: Architecture, quant: Quant, tables: Tables, mode: DataMode, named: bool
 ) -> Quant:
-    families = CONTEXT_FAMILIES[architecture.latent is not None]
+    families = CONTEXT_FAMILIES[_kind(architecture)]
     measured = next(filter(None, (_measured(tables, family, quant) for family in families)), set())
     if quant.fmha in measured or not tables.families:
         return quant
@@ -64,6 +64,14 @@ def _with_measured_attention(
     )
 
 
+def _kind(architecture: Architecture) -> str:
+    """Of the prefill attention."""
+    if architecture.indexer is not None:
+        return "sparse"
+    return "grouped" if architecture.latent is None else "latent"
+
+
 def _measured(tables: Tables, family: str, quant: Quant) -> set[str]:
     """Arithmetic of the prefill attention measured over the KV cache's format."""
-    return {str(key[0]) for key in tables.keys(family) if key[1] == quant.kvcache}
+    at = BEFORE_ARITHMETIC.get(family, 0)
+    return {str(key[at]) for key in tables.keys(family) if key[at + 1] == quant.kvcache}

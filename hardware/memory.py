@@ -4,6 +4,7 @@ Rules: performance model of AIConfigurator 0.12, §5. All figures are bytes per 
 """
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 from msgspec import structs
@@ -108,13 +109,19 @@ class MemoryModel:
             memory.activation_width[backend].get(arch.family) or memory.activation_width[backend]["other"]
         )
         width = widths[max(tp for tp in widths if tp <= self.layout.tp)]
-        attention_width = arch.num_heads * arch.head_dim
-        needed = 2.0 * tokens * attention_width * width
+        needed = 2.0 * tokens * self._token_width(memory.activations_by[backend]) * width
         if arch.moe is not None and arch.family in memory.workspace_families:
-            pooled = tokens * attention_width * self.layout.dp
+            pooled = tokens * self._token_width(memory.workspace_by[backend]) * self.layout.dp
             needed += pooled * arch.moe.experts * arch.moe.topk / self.layout.moe_ep / 32.0
         needed = np.maximum(needed, memory.activation_floor_bytes[backend])
         return needed * memory.activation_factor[backend]
+
+    def _token_width(self, measure: Literal["heads", "hidden"]) -> int:
+        """Elements of one token's activations: latent heads need not add up to the hidden size."""
+        arch = self.architecture
+        if measure == "hidden" and arch.latent is not None:
+            return arch.hidden_size
+        return arch.num_heads * arch.head_dim
 
     def _other_bytes(self) -> float:
         """Communication buffers and the engine itself."""

@@ -47,6 +47,8 @@ class Operations(_Part, frozen=True):
     stage_link: Literal["across_nodes", "placed"]
     groups_across_nodes: Literal["scaled", "hierarchical"]
     experts_past_the_sweep: Literal["end_point", "slope"]
+    short_sparse_prompts: Literal["blended", "apart"]
+    shared_sparse_prompts: Literal["corrected", "behind_half"]
 
 
 class Phases(_Part, frozen=True):
@@ -127,6 +129,8 @@ class Memory(_Part, frozen=True):
     activation_factor: ByBackend
     activation_width: dict[str, dict[str, dict[int, float]]]
     workspace_families: tuple[str, ...]
+    activations_by: dict[str, Literal["heads", "hidden"]]
+    workspace_by: dict[str, Literal["heads", "hidden"]]
     aggregated_activation_tokens: dict[str, int | None]
     more_tokens_count: bool
     other_factor: ByBackend

@@ -21,6 +21,7 @@ from aicfg.hardware import (  # noqa: F401  (they declare prices)
     gemm,
     latent,
     memory_bound,
+    sparse_latent,
     wide_latent,
 )
 from aicfg.hardware.interpolation import FloatArray

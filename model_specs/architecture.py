@@ -8,10 +8,10 @@ from typing import Any
 
 from aicfg.model_specs.checkpoint import CheckpointQuant, checkpoint_quant
 from aicfg.model_specs.config_keys import ConfigKeys
-from aicfg.model_specs.config_parts import latent_facts, lightning_facts, moe_facts, windows
+from aicfg.model_specs.config_parts import attention_parts, moe_facts, windows
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.facts import entry_names, read_entry
-from aicfg.model_specs.parts import LatentFacts, LightningFacts, MoeFacts
+from aicfg.model_specs.parts import IndexerFacts, LatentFacts, LightningFacts, MoeFacts
 
 _CLASSES = Path(__file__).with_name("classes.yaml")
 _ASSUMED = Path(__file__).with_name("assumed.yaml")
@@ -24,7 +24,7 @@ class Architecture:
     model: str
     """Hugging Face id, or the path it was read from."""
     family: str
-    """Module of ``aicfg.model_specs`` that lists its operations: llama, gpt, moe, latent or lightning."""
+    """Module of ``aicfg.model_specs`` that lists its operations, such as llama."""
     hidden_size: int
     num_layers: int
     num_heads: int
@@ -54,6 +54,7 @@ class Architecture:
     """Its class in ``transformers``."""
     moe: MoeFacts | None = None
     latent: LatentFacts | None = None
+    indexer: IndexerFacts | None = None
     lightning: LightningFacts | None = None
     checkpoint: CheckpointQuant = field(default_factory=CheckpointQuant)
     source: str = ""
@@ -100,8 +101,7 @@ class Architecture:
             hf_class=_class_name(config, source),
             nextn=keys.count("num_nextn_predict_layers", default=0),
             moe=moe,
-            latent=latent_facts(keys, facts),
-            lightning=lightning_facts(keys, facts, layers),
+            **attention_parts(keys, facts, layers),
             checkpoint=checkpoint_quant(config, hf_quant, source),
             source=source + remark,
         )

@@ -48,6 +48,8 @@ _PARTS = {
     "q": re.compile(_WHOLE_ATTENTION + r"|\.(q|qkv|q_a|q_b)_proj.*)$"),
     "kv": re.compile(_WHOLE_ATTENTION + r"|\.(k|v|qkv|kv|kv_a|kv_b)_proj.*)$"),
     "o": re.compile(_WHOLE_ATTENTION + r"|\.o_proj.*)$"),
+    "indexer": re.compile(_WHOLE_ATTENTION + r"|\.indexer\W*)$"),
+    "attention_norms": re.compile(r"self_attn\.\w*norm$"),
     "shared": re.compile(r"shared_expert"),
     "ffn": re.compile(r"\bmlp(\W*|\W+\((gate|up|down|gate_up)\b.*|\.(gate|up|down|gate_up)_proj.*)$"),
 }
@@ -70,7 +72,7 @@ class CheckpointQuant:
     """Empty when the checkpoint says nothing of the cache."""
     unquantised: frozenset[str] = frozenset()
     """Parts left in bfloat16 whatever ``gemm`` is: the projections ``q``, ``kv`` and ``o`` of the attention,
-    the ``shared`` experts, the dense ``ffn``."""
+    its ``indexer`` and its ``attention_norms``, the ``shared`` experts, the dense ``ffn``."""
     block: int = 0
     """Edge of the square weight blocks that share a scale; 0 when there are none."""
 

@@ -28,6 +28,11 @@ _MOST = {
     "qk_nope_head_dim": 2**14,
     "qk_rope_head_dim": 2**14,
     "v_head_dim": 2**14,
+    "index_n_heads": 2**14,
+    "index_head_dim": 2**14,
+    "index_topk": 2**20,
+    "index_topk_freq": 10_000,
+    "index_skip_topk_offset": 10_000,
 }
 """Beyond these a value is a mistake: at least ten times what any published model has."""
 

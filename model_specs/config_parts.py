@@ -1,10 +1,10 @@
-"""Reads the facts of experts, latent and lightning attention and windows out of a ``config.json``."""
+"""Reads the facts of experts, of kinds of attention and of windows out of a ``config.json``."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from aicfg.model_specs.config_keys import ConfigKeys
-from aicfg.model_specs.parts import LatentFacts, LightningFacts, MoeFacts
+from aicfg.model_specs.parts import IndexerFacts, LatentFacts, LightningFacts, MoeFacts
 
 _NO_ROPE_INTERVAL = 4
 """Llama 4: every fourth layer attends to all tokens, the others within chunks."""
@@ -54,6 +54,15 @@ def _dense_layers(keys: ConfigKeys, layers: int) -> int:
     return sum(1 for at in range(layers) if at < first or at in named or (at + 1) % step)
 
 
+def attention_parts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> dict[str, Any]:
+    """Facts of the kinds of attention beside the grouped-query one, by the architecture's fields."""
+    return {
+        "latent": latent_facts(keys, facts),
+        "indexer": indexer_facts(keys, facts, layers),
+        "lightning": lightning_facts(keys, facts, layers),
+    }
+
+
 def latent_facts(keys: ConfigKeys, facts: Mapping[str, Any]) -> LatentFacts | None:
     """Multi-head latent attention of a class that has it."""
     if not facts.get("latent"):
@@ -65,6 +74,27 @@ def latent_facts(keys: ConfigKeys, facts: Mapping[str, Any]) -> LatentFacts | No
         qk_rope_head_dim=keys.count("qk_rope_head_dim"),
         v_head_dim=keys.count("v_head_dim"),
     )
+
+
+def indexer_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> IndexerFacts | None:
+    """The indexer of sparse attention of a class that has it."""
+    if not facts.get("indexer"):
+        return None
+    return IndexerFacts(
+        heads=keys.count("index_n_heads"),
+        head_dim=keys.count("index_head_dim"),
+        topk=keys.count("index_topk"),
+        layers=_choosing_layers(keys, layers),
+    )
+
+
+def _choosing_layers(keys: ConfigKeys, layers: int) -> int:
+    """Layers with an indexer of their own: all, those marked full, or the first and then every so many."""
+    kinds = keys.layers("indexer_types", layers)
+    if kinds:
+        return kinds.count("full")
+    step, first = keys.count("index_topk_freq", default=1), keys.count("index_skip_topk_offset", default=2)
+    return sum(1 for at in range(layers) if max(at - first + 1, 0) % step == 0)
 
 
 def lightning_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> LightningFacts | None:

@@ -52,6 +52,11 @@ class Step:
         return self.graph.decode_transport if self.phase == "decode" else self.graph.prefill_transport
 
     @property
+    def whole_beside_sparse(self) -> bool:
+        """What surrounds a sparse attention is counted for all tokens (a convention)."""
+        return self.arch.indexer is not None and self.graph.conventions.whole_experts_beside_sparse
+
+    @property
     def wide_sglang(self) -> bool:
         """SGLang's large-expert-parallel stack, which replicates the embedding."""
         return self.graph.wide and self.graph.backend == "sglang"

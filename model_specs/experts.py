@@ -84,10 +84,22 @@ def _fused(step: Step, count: float, *, shared: bool) -> tuple[Operation, ...]:
         ),
         exchange("expert_combine", before=False),
     )
-    beside = _shared(step, moe.shared_inner // layout.tp, count, step.split) if shared else ()
+    beside = (
+        _shared(step, moe.shared_inner // _shared_ranks(step), count, _beside_split(step)) if shared else ()
+    )
     if step.phase == "decode" and beside:
         return (Overlap("experts_overlap", routed, beside),)
     return (*beside, *routed)
+
+
+def _shared_ranks(step: Step) -> int:
+    """GPUs that share the shared experts out."""
+    return step.layout.moe_tp if step.whole_beside_sparse else step.layout.tp
+
+
+def _beside_split(step: Step) -> Split:
+    """A rank's share of the tokens in the router and the shared experts."""
+    return WHOLE if step.whole_beside_sparse else step.split
 
 
 def _exchange_context(step: Step) -> int:
@@ -152,7 +164,7 @@ def _shared(step: Step, inner: int, count: float, split: Split) -> tuple[Operati
 def _router(step: Step, count: float) -> Gemm:
     """Scores of all experts: never quantised."""
     experts = _moe(step).experts
-    return Gemm("router", experts, step.arch.hidden_size, count, "bfloat16", split=step.split)
+    return Gemm("router", experts, step.arch.hidden_size, count, "bfloat16", split=_beside_split(step))
 
 
 def _moe(step: Step) -> MoeFacts:

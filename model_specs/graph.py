@@ -32,6 +32,13 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     """Every rank holds the whole embedding of latent-attention models, which then needs no reduction."""
     unquantised_attention_of_gqa: bool = True
     """Leave the attention projections of GQA models unquantised where their checkpoint does."""
+    whole_experts_beside_sparse: bool = False
+    """Models with sparse attention: split shared experts as the routed ones are; let every context-parallel
+    rank compute them, the router and the embedding for all tokens."""
+    indexers_by_convention: bool = False
+    """Count an index of every layer in the cache and the weights, without the product of its keys."""
+    norms_stand_for_sparse_attention: bool = False
+    """Take a sparse attention as unquantised where the checkpoint says so of its norms."""
     tied_embedding_twice: bool = False
     """Count the weights of an output embedding that is the input embedding a second time."""
 

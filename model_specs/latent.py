@@ -1,10 +1,12 @@
-"""Mixtures of experts with multi-head latent attention: DeepSeek-V3, R1 and V3.1, Kimi-K2.
+"""Mixtures of experts with multi-head latent attention: DeepSeek-V3 to V3.2, R1, Kimi-K2, GLM-5.
 
 Queries, keys and values come from compressed vectors (one product), the cache keeps the compressed keys and
 values of all heads together, and decode works in the compressed space (the absorbed products). The attention
 is charged as one measured module where there is a table of it, else product by product. Source: performance
 model §3.4; DeepSeek-AI, "DeepSeek-V3 Technical Report", 2024.
 """
+
+from msgspec import structs
 
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.decoder import (
@@ -19,7 +21,8 @@ from aicfg.model_specs.graph import Graph
 from aicfg.model_specs.latent_attention import module, overlapped, wide_stack
 from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.legality import illegal_mixture
-from aicfg.model_specs.operations import Elementwise, Operation
+from aicfg.model_specs.operations import WHOLE, Elementwise, Operation
+from aicfg.model_specs.sparse_attention import gathered_around, sparse_module
 
 _OVERLAP_PACE = 0.9
 """TensorRT-LLM starts a kernel while the last one drains (programmatic dependent launch): performance model
@@ -36,7 +39,7 @@ def operations(step: Step) -> tuple[Operation, ...]:
     return (
         *_embedding(step),
         _norm(step, "attention_norm", layers),
-        *module(step),
+        *(sparse_module(step, layers) if step.arch.indexer else module(step)),
         *_attention_reduction(step),
         _norm(step, "ffn_norm", layers),
         *expert_block(step),
@@ -53,7 +56,7 @@ def _wide_trtllm(step: Step) -> tuple[Operation, ...]:
     return (
         *_embedding(step),
         _norm(step, "attention_norm", layers),
-        *overlapped(step, layers),
+        *(sparse_module(step, layers) if step.arch.indexer else overlapped(step, layers)),
         *_attention_reduction(step),
         _norm(step, "ffn_norm", layers),
         *expert_block(step, pace=pace),
@@ -66,7 +69,14 @@ def _wide_sglang(step: Step) -> tuple[Operation, ...]:
     """Attention between a gather and a scatter over tp in prefill; some operations left out by convention."""
     layers, counts = step.arch.num_layers, step.graph.conventions
     experts = expert_block(step, router=step.arch.hf_class not in counts.wide_router_left_out)
-    attention = (*embedding(step, whole=True), _norm(step, "attention_norm", layers), *wide_stack(step))
+    sparse = gathered_around(step, sparse_module(step, layers)) if step.arch.indexer else ()
+    if sparse and counts.short_wide_graph:
+        return (*sparse, *experts)
+    attention = (
+        *embedding(step, whole=True),
+        _norm(step, "attention_norm", layers),
+        *(sparse or wide_stack(step)),
+    )
     if counts.short_wide_graph:
         return (*attention, *experts)
     reduction = _attention_reduction(step) if step.phase == "decode" else ()
@@ -81,7 +91,10 @@ def _wide_sglang(step: Step) -> tuple[Operation, ...]:
 
 
 def _embedding(step: Step) -> tuple[Operation, ...]:
-    return embedding(step, whole=step.graph.conventions.whole_latent_embedding)
+    listed = embedding(step, whole=step.graph.conventions.whole_latent_embedding)
+    return (
+        tuple(structs.replace(each, split=WHOLE) for each in listed) if step.whole_beside_sparse else listed
+    )
 
 
 def _norm(step: Step, name: str, count: float) -> Elementwise:
@@ -97,7 +110,8 @@ def _attention_reduction(step: Step) -> tuple[Operation, ...]:
 
 
 def _two_reductions(step: Step) -> tuple[Operation, ...]:
-    if step.graph.backend != "vllm" or not step.graph.conventions.two_reductions_beside_exchange:
+    counted = step.graph.conventions.two_reductions_beside_exchange and step.arch.indexer is None
+    if step.graph.backend != "vllm" or not counted:
         return ()
     return all_reduce("tp_allreduce", step, 2 * step.arch.num_layers)
 

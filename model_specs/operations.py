@@ -12,6 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from aicfg.model_specs.parts import LatentFacts
 from aicfg.model_specs.split import WHOLE as WHOLE
 from aicfg.model_specs.split import Split as Split
 
@@ -221,6 +222,28 @@ class WideLatentAttention(Struct, frozen=True, cache_hash=True):
     component: Component = "gemm"
 
 
+class SparseLatentModule(Struct, frozen=True, cache_hash=True):
+    """Latent attention to the tokens that an indexer chose (DSA), measured as one module with projections."""
+
+    name: str
+    hf_class: str
+    """Class of the model: the tables measured one shape of each."""
+    hidden: int
+    heads: int
+    """Query heads of one GPU."""
+    latent: LatentFacts
+    index_heads: int
+    index_head_dim: int
+    topk: int
+    chooses: bool = True
+    """Has an indexer; else it attends to what an earlier layer chose."""
+    component: Component = "gemm"
+    count: float = 1
+    context: int = 1
+    projections: tuple[Gemm, ...] = ()
+    """Products inside, which hold the weights; their counts are those of the module."""
+
+
 class AbsorbedProduct(Struct, frozen=True, cache_hash=True):
     """Batched product that folds the KV up-projection into queries (``before``) or outputs, in decoding."""
 
@@ -267,10 +290,11 @@ Operation = (
     | LatentAttention
     | LatentModule
     | WideLatentAttention
+    | SparseLatentModule
     | AbsorbedProduct
     | Overlap
     | FirstMeasured
 )
 
-AttentionKernel = Attention | LatentAttention | WideLatentAttention
+AttentionKernel = Attention | LatentAttention | WideLatentAttention | SparseLatentModule
 """Operations whose time follows the requests' lengths; mixed steps price prompts and decoding apart."""

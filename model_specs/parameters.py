@@ -1,7 +1,7 @@
 """Number of parameters of a whole model."""
 
 from aicfg.model_specs.architecture import Architecture
-from aicfg.model_specs.parts import LatentFacts, LightningFacts, MoeFacts
+from aicfg.model_specs.parts import IndexerFacts, LatentFacts, LightningFacts, MoeFacts
 
 
 def parameter_count(arch: Architecture) -> int:
@@ -18,7 +18,8 @@ def parameter_count(arch: Architecture) -> int:
 def _attention(arch: Architecture) -> int:
     """Attention of all layers."""
     if arch.latent is not None:
-        return arch.num_layers * _latent(arch, arch.latent)
+        indexers = _indexers(arch, arch.latent, arch.indexer) if arch.indexer else 0
+        return arch.num_layers * _latent(arch, arch.latent) + indexers
     linear = arch.lightning.layers if arch.lightning else 0
     softmax = (arch.num_layers - linear) * _grouped_query(arch)
     return softmax + (linear * _lightning(arch, arch.lightning) if arch.lightning else 0)
@@ -39,6 +40,12 @@ def _latent(arch: Architecture, facts: LatentFacts) -> int:
     output = arch.num_heads * facts.v_head_dim * arch.hidden_size
     norms = facts.q_lora_rank + facts.kv_lora_rank
     return arch.hidden_size * facts.compressed + queries + keys_values + output + norms
+
+
+def _indexers(arch: Architecture, latent: LatentFacts, facts: IndexerFacts) -> int:
+    """Queries, head weights and keys of every indexer, and the layer norm (with a bias) of its keys."""
+    queries = latent.q_lora_rank * facts.heads * facts.head_dim
+    return facts.layers * (queries + arch.hidden_size * (facts.heads + facts.head_dim) + 2 * facts.head_dim)
 
 
 def _lightning(arch: Architecture, facts: LightningFacts) -> int:

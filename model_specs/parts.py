@@ -1,4 +1,4 @@
-"""Facts of parts that only some transformers have: mixtures of experts, latent and lightning attention."""
+"""Facts of parts that only some transformers have: mixtures of experts, kinds of attention."""
 
 from dataclasses import dataclass
 
@@ -53,6 +53,23 @@ class LatentFacts:
     def key_value_head(self) -> int:
         """Width of one head's unfolded key (without its rotary part) and value together."""
         return self.qk_nope_head_dim + self.v_head_dim
+
+
+@dataclass(frozen=True, slots=True)
+class IndexerFacts:
+    """A small attention that chooses the tokens which the layer's own attention sees (DeepSeek's DSA)."""
+
+    heads: int
+    head_dim: int
+    topk: int
+    """Tokens that each query attends to."""
+    layers: int
+    """Layers that choose for themselves; the others take over the choice of an earlier one."""
+
+    @property
+    def cached_bytes(self) -> int:
+        """Bytes of one token's key in one layer's index: fp8, with a float32 scale for every 128 elements."""
+        return self.head_dim + -(-self.head_dim // 128) * 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.decoder import local_kv_heads
+from aicfg.model_specs.graph import Conventions
 from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.operations import (
     Embedding,
@@ -16,9 +17,11 @@ from aicfg.model_specs.operations import (
     Gemm,
     Operation,
     Overlap,
+    SparseLatentModule,
     WideLatentAttention,
 )
 from aicfg.model_specs.quantization import Quant, element_bytes
+from aicfg.model_specs.sparse_attention import sparse_token_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +56,8 @@ def _bytes(operation: Operation, quant: Quant) -> float:
             return _expert_elements(operation) * _element("moe", quant)
         case WideLatentAttention(parameters=parameters, count=count, component=component):
             return parameters * count * _element(component, quant)
+        case SparseLatentModule(projections=projections):
+            return weight_bytes(projections, quant)
         case FirstMeasured(parts=parts, count=count):
             return count * weight_bytes(parts, quant)
         case Overlap(first=first, second=second, count=count):
@@ -72,15 +77,23 @@ def _element(component: str, quant: Quant) -> float:
     return element_bytes(component, "bfloat16" if component == "bfloat16" else getattr(quant, component))
 
 
-def kv_bytes_per_sequence(arch: Architecture, layout: Layout, quant: Quant, tokens: Tokens) -> Tokens:
+def kv_bytes_per_sequence(
+    arch: Architecture,
+    layout: Layout,
+    quant: Quant,
+    tokens: Tokens,
+    conventions: Conventions = Conventions(),  # noqa: B008  (immutable)
+) -> Tokens:
     """KV-cache bytes of one request of ``tokens`` tokens on one GPU, all layers; vectorised over ``tokens``.
 
     Grouped-query layers keep 2·⌈n_kv/tp⌉·d elements a token, within a window no more tokens than it; latent
-    attention keeps one compressed vector that tp does not split; lightning attention keeps one float32 state
-    a request instead. Context parallelism saves nothing: decode needs the whole cache on every rank. Source:
-    performance model §5.
+    attention keeps one compressed vector that tp does not split, sparse attention an index beside it;
+    lightning attention keeps one float32 state a request instead. Context parallelism saves nothing: decode
+    needs the whole cache on every rank. Source: performance model §5.
     """
     element = element_bytes("kvcache", quant.kvcache)
+    if arch.indexer is not None:
+        return sparse_token_bytes(arch, element, conventions) * tokens
     if arch.latent is not None:
         return arch.num_layers * arch.latent.cached * element * tokens
     layer = 2 * local_kv_heads(arch, layout) * arch.head_dim * element

@@ -16,7 +16,7 @@ from aicfg.model_specs.resolve import catalogue_ids, load_architecture
 SYSTEMS = ("h200_sxm", "b200_sxm", "rtx_pro_6000_server")
 BACKENDS = ("vllm", "sglang", "trtllm")
 NOT_COVERED = {
-    "sparse attention": ("deepseek-ai/DeepSeek-V3.2", "DeepSeek-V4", "DeepSeek-V3.2-", "MiniMax-M3", "GLM-5"),
+    "sparse attention": ("DeepSeek-V4", "MiniMax-M3"),
     "state-space layers": ("Nemotron-H", "NVIDIA-Nemotron-3"),
     "linear attention": ("Qwen3.5", "Qwen3.6"),
     "layers of different attention shapes": ("emma-4", "Step-3.7", "MiMo-V2"),

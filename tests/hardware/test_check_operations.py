@@ -1,6 +1,6 @@
 """Single operations under the profile ``aiconfigurator-0.12`` against figures executed by that tool.
 
-Every row of kind ``op`` of ``tests/data/check_values.csv`` is one test; its case is
+Every row of kind ``op`` of ``tests/data/check_values*.csv`` is one test; its case is
 ``system/backend/family words name=value …``. Tolerances are those of the design's ``check_values.md``.
 """
 
@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 import aicfg.hardware.step  # noqa: F401  (imports every module that declares prices)
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.profile import load_profile
+from aicfg.hardware.sparse_rows import MEASURED
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables
 from aicfg.model_specs.operations import (
@@ -34,7 +36,7 @@ from aicfg.model_specs.operations import (
 )
 from aicfg.model_specs.quantization import Quant
 
-DATA = Path(__file__).parents[1] / "data" / "check_values.csv"
+DATA = sorted((Path(__file__).parents[1] / "data").glob("check_values*.csv"))
 PROFILE = "aiconfigurator-0.12"
 Described = tuple[Operation, Quant]
 
@@ -109,6 +111,14 @@ def latent_attention(_: list[str], text: str) -> Described:
     return LatentAttention("op", numbers(text)["heads"]), quant
 
 
+def sparse_module(words: list[str], text: str) -> Described:
+    """``dsa_ctx_module class fmha= kv= gemm= heads= b= s= prefix=``, ``…_skip_module`` without an indexer."""
+    named, family = formats(text), text.split()[0]
+    (like,) = (each for each in MEASURED if each.hf_class == words[0])
+    quant = Quant(gemm=named["gemm"], fmha=named.get("fmha", "bfloat16"), kvcache=named["kv"])
+    return structs.replace(like, heads=numbers(text)["heads"], chooses="skip" not in family), quant
+
+
 def all_to_all(words: list[str], text: str) -> Described:
     """``moe_a2a transport stage ep= tokens=`` of DeepSeek-V3's shape."""
     transport, stage = words[:2]
@@ -133,6 +143,10 @@ DESCRIBED = {
     "mla_gen_module": latent_module,
     "ctx_mla": latent_attention,
     "gen_mla": latent_attention,
+    "dsa_ctx_module": sparse_module,
+    "dsa_gen_module": sparse_module,
+    "dsa_ctx_skip_module": sparse_module,
+    "dsa_gen_skip_module": sparse_module,
     "moe_a2a": all_to_all,
     "nccl": collective,
     "custom_allreduce": lambda _, t: (AllReduce("op", numbers(t)["h"], numbers(t)["tp"]), Quant()),
@@ -155,8 +169,8 @@ def relative_tolerance(case: str) -> float:
 
 def rows() -> list[tuple[str, float]]:
     """Case and latency of the single operations, in the file's order."""
-    with DATA.open(encoding="utf-8", newline="") as file:
-        return [(r["case"], float(r["value"])) for r in csv.DictReader(file) if r["kind"] == "op"]
+    read = [r for path in DATA for r in csv.DictReader(path.read_text(encoding="utf-8").splitlines())]
+    return [(r["case"], float(r["value"])) for r in read if r["kind"] == "op"]
 
 
 @pytest.mark.parametrize(("case", "latency_ms"), rows(), ids=[case for case, _ in rows()])

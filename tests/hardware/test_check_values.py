@@ -1,4 +1,4 @@
-"""The profile ``aiconfigurator-0.12`` against that tool's own figures (``tests/data/check_values.csv``).
+"""The profile ``aiconfigurator-0.12`` against that tool's own figures (``tests/data/check_values*.csv``).
 
 Every row of a whole worker or plan is one test, named by its case and quantity; single operations are in
 ``test_check_operations``. Tolerances are those of the design's ``check_values.md`` for parity.
@@ -22,7 +22,7 @@ from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.quantization import Quant
 from aicfg.model_specs.resolve import load_architecture
 
-DATA = Path(__file__).parents[1] / "data" / "check_values.csv"
+DATA = sorted((Path(__file__).parents[1] / "data").glob("check_values*.csv"))
 PROFILE = "aiconfigurator-0.12"
 GIB = 2.0**30
 
@@ -39,12 +39,12 @@ class Row(NamedTuple):
 
 def rows() -> list[Row]:
     """The rows of whole workers and plans, in the file's order (single operations: test_check_operations)."""
-    with DATA.open(encoding="utf-8", newline="") as file:
-        return [
-            Row(r["kind"], r["case"], r["quantity"], r["unit"], float(r["value"]))
-            for r in csv.DictReader(file)
-            if r["kind"] != "op"
-        ]
+    read = [r for path in DATA for r in csv.DictReader(path.read_text(encoding="utf-8").splitlines())]
+    return [
+        Row(r["kind"], r["case"], r["quantity"], r["unit"], float(r["value"]))
+        for r in read
+        if r["kind"] != "op"
+    ]
 
 
 def numbers(case: str) -> dict[str, int]:
@@ -101,7 +101,7 @@ def aggregated(case: str, quantity: str) -> float:
     degrees = re.search(r"tp(\d+)pp(\d+)dp(\d+)etp(\d+)ep(\d+)", case)
     assert degrees
     tp, pp, dp, moe_tp, moe_ep = (int(d) for d in degrees.groups())
-    layout = Layout(tp, pp, dp, 1, moe_tp, moe_ep)
+    layout = Layout(tp, pp, dp, at.get("cp", 1), moe_tp, moe_ep)
     batch = np.array([at["b"]])
     curve = model.curve("agg", layout, batch, np.array([at["C"]]))
     point = model.aggregated(layout).points(batch.astype(float), np.full_like(batch, at["C"]))

@@ -48,7 +48,9 @@ def test_both_profiles_are_shipped_and_an_unknown_one_is_named() -> None:
 def test_our_graph_is_the_truth() -> None:
     """Every convention of ``aicfg`` is the default: what a served model computes."""
     assert OURS.graph == Conventions()
-    assert all(getattr(PEER.graph, name) != getattr(OURS.graph, name) for name in Conventions.__slots__)
+    assert all(
+        getattr(PEER.graph, name) != getattr(OURS.graph, name) for name in Conventions.__struct_fields__
+    )
 
 
 def test_a_lone_request_waits_for_nobody() -> None:

@@ -96,23 +96,25 @@ def test_mixed_precision_takes_the_commonest_of_the_rest() -> None:
     ("left_out", "unquantised"),
     [
         (["lm_head"], ""),
-        (["re:.*self_attn.*"], "q kv o"),
-        (["model.layers.*.self_attn"], "q kv o"),
+        (["re:.*self_attn.*"], "q kv o indexer"),
+        (["model.layers.*.self_attn"], "q kv o indexer"),
         (["model.layers.{0..3}.self_attn.q_proj"], "q"),
         (
             ["model.layers.{0..3}.self_attn.q_a_proj", "model.layers.{0..3}.self_attn.kv_a_proj_with_mqa"],
             "q kv",
         ),
-        (["model.layers.{0,3}.self_attn*"], "q kv o"),
+        (["model.layers.{0,3}.self_attn*"], "q kv o indexer"),
         (["model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj"], ""),
-        (["model.layers.{0..3}.self_attn.q_norm"], ""),
+        (["model.layers.{0..3}.self_attn.q_norm"], "attention_norms"),
+        (["model.layers.{0..3}.self_attn.indexer*"], "indexer"),
+        (["model.layers.{0..3}.self_attn.indexer.k_norm"], ""),
         (["model.layers.{1..3}.mlp.shared_experts*"], "shared"),
         (["model.layers.{0..3}.mlp.gate"], ""),
         (["model.layers.{0..3}.mlp.gate_proj"], "ffn"),
     ],
 )
 def test_parts_left_unquantised(left_out: list[str], unquantised: str) -> None:
-    """A part counts as left out when it is so in half of the layers; a norm, a router, one layer do not."""
+    """A part counts as left out when it is so in half of the layers; a router, one layer do not."""
     found = read({**_group("int", 4), "ignore": left_out})
     assert (found.gemm, found.unquantised) == ("int4_wo", frozenset(unquantised.split()))
 

@@ -32,7 +32,7 @@ def test_the_assumed_family_reaches_every_place(tmp_path: Path) -> None:
     assert arch.source.endswith("Gemma4ForConditionalGeneration read as llama (assumed)")
     entry = catalogue_config("zai-org/GLM-5")
     assert entry is not None
-    (tmp_path / "config.json").write_text(json.dumps(entry[1]))
+    (tmp_path / "config.json").write_text(json.dumps({**entry[1], "architectures": ["NobodyForCausalLM"]}))
     assert load_architecture(str(tmp_path), assume_family="moe").moe == MoeFacts(256, 8, 2048, 2048, 3)
 
 
