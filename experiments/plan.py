@@ -66,6 +66,8 @@ class Sources:
     """Points in between."""
     extrapolated: float
     """Points beyond the ends of a table."""
+    replaced: float
+    """Estimates in place of implausible measurements."""
     estimated: float
     """The utilisation of other shapes or number formats."""
     formula: float

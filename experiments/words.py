@@ -21,6 +21,7 @@ _RESTS_ON = {
     "measured": "measured",
     "interpolated": "interpolated",
     "extrapolated": "extrapolated",
+    "replaced": "estimated in place of implausible measurements",
     "estimated": "estimated",
     "formula": "plain memory passes",
     "light": "speed of light",

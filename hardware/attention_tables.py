@@ -30,7 +30,7 @@ class ContextAttentionTable:
     def __init__(self, grid: Grid, roofline: Roofline) -> None:
         """``grid`` has axes (heads, length, batch)."""
         axes = tuple(axis.astype(np.float64) for axis in grid.axes)
-        self._nested = NestedGrid(axes, grid.values, roofline, square_root_axis=1)
+        self._nested = NestedGrid(axes, grid.values, roofline, 1, grid.replaced)
 
     def __call__(self, heads: int, batch: FloatArray, length: FloatArray, prefix: FloatArray) -> FloatArray:
         """Time in ms of ``batch`` prompts of ``length`` new tokens behind ``prefix`` cached ones.
@@ -63,7 +63,7 @@ class GenerationAttentionTable:
         self._axes = tuple(axis.astype(np.float64) for axis in grid.axes)
         mesh = np.meshgrid(*self._axes, indexing="ij", sparse=True)
         self._times = np.maximum(grid.values, roofline(*mesh)) if above_light else grid.values
-        self._nested = NestedGrid(self._axes, self._times, roofline)
+        self._nested = NestedGrid(self._axes, self._times, roofline, replaced=grid.replaced)
 
     def __call__(self, heads: int, batch: FloatArray, length: FloatArray, weight: FloatArray) -> FloatArray:
         """Weighted sum over (S,) cached lengths of the time in ms, at each of (B,) batch sizes.

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.roofline import ExpertsRoofline
 from aicfg.hardware.sweep import Sweep, sweep_of
@@ -111,17 +110,19 @@ def _sweep(pricing: Pricing, shape: ExpertShape, dtype: str, grid: Grid, family:
         f"table {family} of {pricing.tables.backend} on {pricing.system.name}: experts of "
         f"{shape.hidden} x {shape.inner} at moe_tp {shape.moe_tp}, moe_ep {shape.moe_ep}"
     )
-    curve = degree_curve(grid, shape.moe_tp, shape.moe_ep)
-    if curve is None:
+    at = degrees_at(grid, shape.moe_tp, shape.moe_ep)
+    if at is None:
         raise MissingDataError(f"{name}: not measured")
     slope = pricing.profile.operations.experts_past_the_sweep == "slope"
-    return sweep_of(grid.axes[2], curve, experts_roofline(pricing, shape, dtype), name, slope)
+    replaced = None if grid.replaced is None else grid.replaced[at]
+    light = experts_roofline(pricing, shape, dtype)
+    return sweep_of(grid.axes[2], grid.values[at], light, name, slope, replaced)
 
 
-def degree_curve(grid: Grid, moe_tp: int, moe_ep: int) -> FloatArray | None:
-    """The times (tokens,) of one pair of degrees in a (moe_tp, moe_ep, tokens) grid; None if outside it."""
+def degrees_at(grid: Grid, moe_tp: int, moe_ep: int) -> tuple[int, int] | None:
+    """Position of one pair of degrees in a (moe_tp, moe_ep, tokens) grid; None if outside it."""
     at = [np.flatnonzero(axis == degree) for axis, degree in zip(grid.axes, (moe_tp, moe_ep), strict=False)]
-    return grid.values[at[0][0], at[1][0]] if all(map(len, at)) else None
+    return (int(at[0][0]), int(at[1][0])) if all(map(len, at)) else None
 
 
 def measured_groups(tables: Tables, family: str, key: Key) -> frozenset[int]:

@@ -43,6 +43,7 @@ class _Curve:
     m: FloatArray
     times_ms: FloatArray
     roofline: GemmRoofline
+    replaced: NDArray[np.bool_] | None = None
 
     def __call__(self, m: FloatArray) -> FloatArray:
         """Time in ms at each m; past the sweep the end's median utilisation is held."""
@@ -95,11 +96,18 @@ class GemmTable:
     def reach(self, m: FloatArray, n: int, k: int) -> IntArray:
         """What the time at each m rests on: utilisation lent inside the sites' box counts as interpolated."""
         if self.measured(n, k):
-            return reach_along(self._curve(self._number[n, k]).m, m)
+            curve = self._curve(self._number[n, k])
+            return reach_along(curve.m, m, curve.replaced)
         low, high = self._sites.min(axis=1), self._sites.max(axis=1)
         within = (m >= self._first.min()) & (m <= self._last.max())
         within &= bool((low <= (n, k)).all() and (high >= (n, k)).all())
-        return np.where(within, Source.INTERPOLATED, Source.EXTRAPOLATED)
+        reach = np.where(within, Source.INTERPOLATED, Source.EXTRAPOLATED)
+        return np.where(self._on_replaced(m, n, k), Source.REPLACED, reach)
+
+    def _on_replaced(self, m: FloatArray, n: int, k: int) -> NDArray[np.bool_]:
+        """Whether the nearest lender's time at each m is a replaced one."""
+        nearest = self._curve(int(self._neighbours(m[0], n, k)[0][0]))
+        return reach_along(nearest.m, m, nearest.replaced) == Source.REPLACED
 
     def utilisation(self) -> Utilisation:
         """What any shape may borrow, over axes (m, n, k)."""
@@ -113,7 +121,8 @@ class GemmTable:
         times = self._times[self._positions[site]]
         there = ~np.isnan(times)
         n, k = self._sites[:, site]
-        return _Curve(float(n), float(k), self._m[there], times[there], self.roofline)
+        replaced = None if self._grid.replaced is None else self._grid.replaced[self._positions[site]][there]
+        return _Curve(float(n), float(k), self._m[there], times[there], self.roofline, replaced)
 
     def _covering_classes(self, m: FloatArray) -> list[NDArray[np.bool_]]:
         """Groups of m that the same sites' sweeps cover."""

@@ -74,5 +74,8 @@ class GroupTable:
         """The measured curve of one group."""
         if ranks not in self._ranks:
             raise MissingDataError(f"{self._name} over {ranks} GPUs was not measured (only {self._ranks})")
-        times = self._grid.values[self._ranks.index(ranks)]
-        return sweep_of(self._grid.axes[1], times, partial(self._light, ranks=ranks), self._name)
+        at = self._ranks.index(ranks)
+        times = self._grid.values[at]
+        replaced = None if self._grid.replaced is None else self._grid.replaced[at]
+        light = partial(self._light, ranks=ranks)
+        return sweep_of(self._grid.axes[1], times, light, self._name, replaced=replaced)

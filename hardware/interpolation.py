@@ -66,6 +66,8 @@ class NestedGrid:
     times_ms: FloatArray
     roofline: Roofline
     square_root_axis: int | None = None
+    replaced: NDArray[np.bool_] | None = None
+    """Where estimates stand in for measured times (for ``reach`` alone)."""
     _leaves: tuple[FloatArray, FloatArray] | None = field(default=None, init=False)
 
     def __call__(self, *coordinates: FloatArray) -> FloatArray:
@@ -83,11 +85,19 @@ class NestedGrid:
         # A lost branch is scaled by the speed of light: without it, only points between measured ones stay.
         blind = replace(self, roofline=lambda *c: np.full(len(c[0]), np.nan))
         between = ~np.isnan(blind._inside(self.times_ms, 0, points))
-        return np.where(
+        reach = np.where(
             self._measures(points),
             Source.MEASURED,
             np.where(between, Source.INTERPOLATED, Source.EXTRAPOLATED),
         )
+        return np.where(self._on_replaced(points), Source.REPLACED, reach)
+
+    def _on_replaced(self, points: list[FloatArray]) -> NDArray[np.bool_]:
+        """Whether each point's time is made of any replaced one."""
+        if self.replaced is None:
+            return np.zeros(len(points[0]), bool)
+        marks = np.where(np.isnan(self.times_ms), np.nan, self.replaced.astype(np.float64))
+        return np.nan_to_num(self._inside(marks, 0, points)) > 0.0
 
     def _measures(self, points: list[FloatArray]) -> NDArray[np.bool_]:
         """Whether each point is a measured one."""
@@ -181,8 +191,9 @@ class NestedGrid:
         return self._leaves
 
 
-def reach_along(keys: FloatArray, x: FloatArray) -> IntArray:
-    """What a price along one axis rests on at each x, as ``Source`` values."""
-    weight = bracket(keys, x)[2]
+def reach_along(keys: FloatArray, x: FloatArray, replaced: NDArray[np.bool_] | None = None) -> IntArray:
+    """What a price along one axis rests on at each x, as ``Source`` values; ``replaced`` marks the keys."""
+    lower, upper, weight = bracket(keys, x)
     beyond = np.where(np.isnan(weight), Source.EXTRAPOLATED, Source.INTERPOLATED)
-    return np.where(weight == 0.0, Source.MEASURED, beyond)
+    reach = np.where(weight == 0.0, Source.MEASURED, beyond)
+    return reach if replaced is None else np.where(replaced[lower] | replaced[upper], Source.REPLACED, reach)

@@ -207,7 +207,14 @@ class AbsorbedProductTable:
         if not len(at):
             raise MissingDataError(f"{self._name}: no rows for {heads} heads")
         times = self._grid.values[at[0]]
-        return sweep_of(self._grid.axes[1], times, lambda tokens: self._roofline(heads, tokens), self._name)
+        replaced = None if self._grid.replaced is None else self._grid.replaced[at[0]]
+        return sweep_of(
+            self._grid.axes[1],
+            times,
+            lambda tokens: self._roofline(heads, tokens),
+            self._name,
+            replaced=replaced,
+        )
 
 
 def absorbed_roofline(pricing: Pricing, dtype: str) -> AbsorbedProductRoofline:

@@ -25,9 +25,11 @@ class Source(IntEnum):
     """Measured points on all sides."""
     EXTRAPOLATED = 2
     """Measured points of the same table on one side, carried on by the speed of light or by bandwidth."""
-    ESTIMATED = 3
+    REPLACED = 3
+    """A measured point so implausible that an estimate stands in for it."""
+    ESTIMATED = 4
     """The utilisation of other shapes or number formats."""
-    FORMULA = 4
+    FORMULA = 5
     """Bytes over the bandwidth that plain passes reach, plus a constant: what is in no table (norms)."""
-    LIGHT = 5
+    LIGHT = 6
     """The speed of light itself."""

@@ -21,6 +21,7 @@ from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import DataMode, Source
 from aicfg.hardware.profile import Profile
 from aicfg.hardware.system import System
+from aicfg.hardware.tables.mended import mended
 from aicfg.hardware.tables.store import MissingDataError, Tables
 from aicfg.model_specs.operations import Operation
 from aicfg.model_specs.quantization import Quant, element_bytes
@@ -65,7 +66,7 @@ class Pricing:
         mode: DataMode = DataMode.SILICON,
     ) -> None:
         self.system = system.ideal() if mode is DataMode.SOL else system
-        self.tables = tables
+        self.tables = mended(tables) if profile.operations.implausible_rows == "replaced" else tables
         self.quant = quant
         self.profile = profile
         self.mode = mode

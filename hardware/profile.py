@@ -49,6 +49,7 @@ class Operations(_Part, frozen=True):
     experts_past_the_sweep: Literal["end_point", "slope"]
     short_sparse_prompts: Literal["blended", "apart"]
     shared_sparse_prompts: Literal["corrected", "behind_half"]
+    implausible_rows: Literal["kept", "replaced"]
 
 
 class Phases(_Part, frozen=True):

@@ -23,6 +23,7 @@ class Sweep:
     light : speed of light in ms at a size (for the curve itself only its ratios count).
     name : what was measured, for errors.
     slope : past the largest size, go on with the slope of its last two points, never faster than light.
+    replaced : (K,) which times are estimates in place of implausible measurements; None: none.
     """
 
     sizes: FloatArray
@@ -30,6 +31,7 @@ class Sweep:
     light: Light
     name: str
     slope: bool = False
+    replaced: NDArray[np.bool_] | None = None
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """Time in ms at each of (Q,) sizes.
@@ -57,7 +59,7 @@ class Sweep:
 
     def reach(self, x: FloatArray) -> IntArray:
         """What the time at each size rests on."""
-        return reach_along(self.sizes, x)
+        return reach_along(self.sizes, x, self.replaced)
 
     def loan(self, scale: float = 1.0) -> Loan:
         """What another size or shape may borrow."""
@@ -65,7 +67,12 @@ class Sweep:
 
 
 def sweep_of(
-    sizes: NDArray[np.int64], times_ms: FloatArray, light: Light, name: str, slope: bool = False
+    sizes: NDArray[np.int64],
+    times_ms: FloatArray,
+    light: Light,
+    name: str,
+    slope: bool = False,
+    replaced: NDArray[np.bool_] | None = None,
 ) -> Sweep:
     """The measured points among times (K,) that hold NaN where nothing was measured.
 
@@ -77,4 +84,5 @@ def sweep_of(
     there = ~np.isnan(times_ms)
     if not there.any():
         raise MissingDataError(f"{name}: not measured")
-    return Sweep(sizes[there].astype(np.float64), times_ms[there], light, name, slope)
+    marks = None if replaced is None else replaced[there]
+    return Sweep(sizes[there].astype(np.float64), times_ms[there], light, name, slope, marks)

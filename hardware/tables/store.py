@@ -33,10 +33,12 @@ class Grid:
     ----------
     axes : one ascending int64 array per axis, in the order of the family's declaration.
     values : float64 array of the product shape, in the family's unit; NaN where nothing was measured.
+    replaced : where an estimate stands in for an implausible measurement; None where none does.
     """
 
     axes: tuple[npt.NDArray[np.int64], ...]
     values: npt.NDArray[np.float64]
+    replaced: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Tables:
     ----------
     system, backend, version : what the tables are for.
     root : folder they are read from.
+    entries : what the manifests say of each family.
     """
 
     def __init__(
@@ -65,14 +68,14 @@ class Tables:
         self.backend = backend
         self.version = version
         self.root = root
-        self._families = families
+        self.entries = families
         self._open: dict[str, _Family] = {}
         self._grids: dict[tuple[str, Key, str, str], Grid] = {}
 
     @property
     def families(self) -> tuple[str, ...]:
         """Names of the families that have data here."""
-        return tuple(self._families)
+        return tuple(self.entries)
 
     @property
     def opened(self) -> tuple[str, ...]:
@@ -81,7 +84,7 @@ class Tables:
 
     def keys(self, family: str) -> tuple[Key, ...]:
         """Every key of a family, ascending; none if there is no such table."""
-        return tuple(self._family(family).groups) if family in self._families else ()
+        return tuple(self._family(family).groups) if family in self.entries else ()
 
     def axes(self, family: str) -> tuple[str, ...]:
         """Names of a family's axes."""
@@ -147,10 +150,10 @@ class Tables:
         raise MissingDataError(f"{self._what(family)}: no rows for ({names}) = {key}; nearest is {near}")
 
     def _family(self, family: str) -> "_Family":
-        if family not in self._families:
-            raise MissingDataError(f"{self._what(family)}: no such table{nearest(family, self._families)}")
+        if family not in self.entries:
+            raise MissingDataError(f"{self._what(family)}: no such table{nearest(family, self.entries)}")
         if family not in self._open:
-            place = self.root / self.system / self._families[family]["folder"]
+            place = self.root / self.system / self.entries[family]["folder"]
             self._open[family] = _Family(Archive(place / f"{family}.npz"))
         return self._open[family]
 

@@ -60,7 +60,7 @@ POOL_FIELDS = [
     "sources",
     "pool",
 ]
-SOURCES = ["measured", "interpolated", "extrapolated", "estimated", "formula", "light"]
+SOURCES = ["measured", "interpolated", "extrapolated", "replaced", "estimated", "formula", "light"]
 CERTIFICATE_FIELDS = [
     "engine",
     "bound",

@@ -51,7 +51,7 @@ def test_bar_has_its_width(filled: float, cells: int) -> None:
 
 def test_sources_in_words() -> None:
     """What time rests on: the largest share first, nothing of what there is none of."""
-    sources = Sources(0.25, 0.6, 0.0, 0.1, 0.05, 0.0)
+    sources = Sources(0.25, 0.6, 0.0, 0.0, 0.1, 0.05, 0.0)
     words = "60 % interpolated, 25 % measured, 10 % estimated, 5.0 % plain memory passes"
     assert sources_words(sources) == words
     assert sources_words(sources, most=1) == "60 % interpolated"

@@ -244,7 +244,7 @@ def test_static_scales_without_measured_passes_cost_as_dynamic_ones() -> None:
     load = StepLoad(np.array([64.0]), np.ones(1))
     op = Gemm("down", 4096, 4096, input_low_precision=True)
     tables = open_tables("h100_sxm", "sglang")
-    tables._families = {"gemm": tables._families["gemm"]}  # type: ignore[index]
+    tables.entries = {"gemm": tables.entries["gemm"]}  # type: ignore[index]
     system, profile = load_system("h100_sxm"), load_profile(PROFILE)
     static, dynamic = (
         Pricing(system, tables, Quant(gemm=dtype), profile, DataMode.HYBRID).price(op, load)
