@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from aicfg.experiments.fields import MAX_GPUS
 from aicfg.experiments.prepare import Case, PoolModel
-from aicfg.experiments.schema import RoleSearch, Search
-from aicfg.hardware.curves import Curve
+from aicfg.experiments.schema import AggSearch, RoleSearch, Search
+from aicfg.hardware.curves import Curve, ServingModel
 from aicfg.hardware.curves import Role as RoleName
-from aicfg.hardware.search import SearchSpace, Skipped, curves
+from aicfg.hardware.search import SearchSpace, Skipped, curves, every_budget
 from aicfg.model_specs.errors import InputError
 from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.quantization import Quant
@@ -120,7 +120,7 @@ def _found(case: Case, gpus: list[int], beyond_memory: bool) -> _Found:
         skipped = found.skipped.setdefault(each.pool, [])
         for mode in ways(case):
             for role in ROLES[mode]:
-                space = _space(getattr(search, role))
+                space = _space(getattr(search, role), each.model)
                 try:
                     of_role, without = curves(each.model, role, space, gpus[each.pool], beyond_memory)
                 except InputError as error:  # arithmetic that this pool's GPUs lack; others may have it
@@ -140,9 +140,12 @@ def _lacking(case: Case, found: list[Curve]) -> set[RoleName]:
     return set() if set() in lacking else set().union(*lacking)
 
 
-def _space(wanted: RoleSearch) -> SearchSpace:
+def _space(wanted: RoleSearch, model: ServingModel) -> SearchSpace:
     """What the experiment restricts the search of one role to."""
     most = wanted.max_batch if wanted.batch is None else max(wanted.batch)
+    chunks = wanted.chunk_tokens if isinstance(wanted, AggSearch) else None
+    if chunks == "auto":
+        chunks = every_budget(model.profile.search, model.workload.isl)
     return SearchSpace(
         gpus=wanted.gpus_per_worker,
         tp=wanted.tp,
@@ -152,6 +155,7 @@ def _space(wanted: RoleSearch) -> SearchSpace:
         moe_tp=wanted.moe_tp,
         moe_ep=wanted.moe_ep,
         max_batch=most,
+        chunk_tokens=chunks,
     )
 
 

@@ -10,8 +10,8 @@ import msgspec
 
 from aicfg.experiments.contradictions import Problem, contradictions, key_text
 from aicfg.experiments.document import KeyPath
-from aicfg.experiments.fields import Part
-from aicfg.experiments.schema import Experiment, Fleet
+from aicfg.experiments.fields import AUTO, Part
+from aicfg.experiments.schema import Experiment, Fleet, Quant
 from aicfg.model_specs.errors import nearest
 
 _NUMBER_LIKE = re.compile(r"[-+]?[0-9.][0-9_.,:eExo]*")
@@ -19,7 +19,7 @@ _NUMBER_LIKE = re.compile(r"[-+]?[0-9.][0-9_.,:eExo]*")
 
 def check(value: Any) -> Experiment | list[Problem]:
     """The experiment that a mapping of plain values describes, or all that is wrong with it."""
-    value = _with_engines(value)
+    value = _spelled_out(value)
     problems = list(_part_problems(value, Experiment, ()))
     if problems:
         return problems
@@ -27,13 +27,17 @@ def check(value: Any) -> Experiment | list[Problem]:
     return list(contradictions(experiment)) or experiment
 
 
-def _with_engines(value: Any) -> Any:
-    """``serving.backend`` with a list as ``serving.backends``."""
+def _spelled_out(value: Any) -> Any:
+    """A list of engines as ``serving.backends``, and ``serving.quant: auto`` as ``auto`` for each part."""
     serving = value.get("serving") if isinstance(value, dict) else None
-    engines = serving.get("backend") if isinstance(serving, dict) else None
-    if not isinstance(serving, dict) or not isinstance(engines, list | tuple) or not engines:
+    if not isinstance(value, dict) or not isinstance(serving, dict):
         return value
-    return {**value, "serving": {**serving, "backend": engines[0], "backends": engines}}
+    spelled, engines, formats = dict(serving), serving.get("backend"), serving.get("quant")
+    if isinstance(engines, list | tuple) and engines:
+        spelled |= {"backend": engines[0], "backends": engines}
+    if isinstance(formats, str) and formats.casefold() == AUTO:
+        spelled["quant"] = {field.name: AUTO for field in msgspec.structs.fields(Quant)}
+    return {**value, "serving": spelled}
 
 
 def shown(value: Any) -> str:
@@ -65,7 +69,8 @@ def _part_problems(value: Any, part: type[Part], path: KeyPath) -> Iterator[Prob
     if value is None and part is not Fleet and not any(field.required for field in fields):
         return
     if not isinstance(value, dict):
-        yield Problem(path, f"got {shown(value)}; expected a mapping with the keys {', '.join(keys)}")
+        accepted = f"a mapping with the keys {', '.join(keys)}{f', or {AUTO}' if part is Quant else ''}"
+        yield Problem(path, f"got {shown(value)}; expected {accepted}")
         return
     for key in value:
         if key not in keys:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from aicfg.experiments.document import KeyPath
+from aicfg.experiments.fields import AUTO
 from aicfg.experiments.schema import Experiment
 from aicfg.model_specs.errors import InputError
 
@@ -60,7 +61,8 @@ def _of_bounds(experiment: Experiment) -> Iterator[Problem]:
 
 
 def _of_formats(experiment: Experiment) -> Iterator[Problem]:
-    given = {name: value for name, value in msgspec.structs.asdict(experiment.serving.quant).items() if value}
+    formats = msgspec.structs.asdict(experiment.serving.quant)
+    given = {name: value for name, value in formats.items() if value and value != AUTO}
     if not given:
         return
     from aicfg.model_specs.quantization import Quant

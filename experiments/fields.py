@@ -1,18 +1,20 @@
 """Kinds of values that an experiment's keys take: what each accepts, and how messages say it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 MAX_TOKENS = 10_000_000
 MAX_GPUS = 100_000
 MAX_MS = 1e9
+AUTO = "auto"
+"""In place of a format: whatever the checkpoint, the engine and the GPU's tables allow."""
 
 Text = Annotated[str, Meta(min_length=1, description="text")]
 Format = Annotated[str, Meta(min_length=1, description="the name of a number format, such as fp8")]
 Formats = Annotated[
     Format | Annotated[tuple[Format, ...], Meta(min_length=1, max_length=8)],
-    Meta(description="the name of a number format, such as fp8, or a list of several to choose from"),
+    Meta(description="the name of a number format, such as fp8, a list of several to choose from, or auto"),
 ]
 Tokens = Annotated[
     int, Meta(ge=1, le=MAX_TOKENS, description=f"a whole number of tokens from 1 to {MAX_TOKENS:,}")
@@ -36,6 +38,14 @@ Batches = Annotated[
         max_length=4096,
         description="a list of whole numbers from 1 to 65,536, such as [16, 32, 64]",
     ),
+]
+ChunkTokens = Annotated[
+    Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=MAX_TOKENS)], ...],
+        Meta(min_length=1, max_length=256),
+    ]
+    | Literal["auto"],
+    Meta(description="a list of whole numbers of tokens, such as [2048, 4096], or auto"),
 ]
 SystemName = Annotated[
     Text, Meta(description="the name of a GPU system, such as h100_sxm", title="GPU system")

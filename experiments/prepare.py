@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from aicfg.experiments import schema
+from aicfg.experiments.fields import AUTO
 from aicfg.experiments.overrides import overridden
 from aicfg.experiments.schema import Experiment
 from aicfg.hardware.curves import ServingModel
@@ -118,45 +119,48 @@ def _models(
 ) -> tuple[list[PoolModel], dict[str, str]]:
     """The models of each pool; of several, those are left out that cannot be priced, unless none can."""
     serving, models, left_out = experiment.serving, list[PoolModel](), dict[str, str]()
-    choices = list(product(serving.engines, _choices(serving.quant)))
     for number, (system, pool) in enumerate(zip(systems, experiment.fleet.every, strict=True)):
-        for engine, named in choices:
-            one = msgspec.structs.replace(serving, backend=engine)
+        for engine in serving.engines:
+            label = [pool.label, *([engine] if len(serving.engines) > 1 else [])]
             try:
-                model = _model(places, system, one, named, whole)
+                tables = _tables(places, system, engine, serving.version, whole["mode"])
             except InputError as error:
-                words: list[str] = [engine] if len(serving.engines) > 1 else []
-                words += [f"{key} {named[key]}" for key in named if len(choices) > len(serving.engines)]
-                left_out[" ".join((pool.label, *words))] = str(error)
-            else:
-                mine = (each.model for each in models if each.pool == number)
-                if (engine, model.quant) not in {(each.tables.backend, each.quant) for each in mine}:
-                    models.append(PoolModel(number, model))
+                left_out[" ".join(label)] = str(error)
+                continue
+            found: dict[Quant, PoolModel] = {}
+            choices = _choices(serving.quant, system, tables, whole)
+            for named in choices:
+                try:
+                    quant = _quant(named, whole["architecture"], system, tables, whole["mode"])
+                except InputError as error:
+                    words = [f"{key} {named[key]}" for key in named if len(choices) > 1]
+                    left_out[" ".join((*label, *words))] = str(error)
+                else:
+                    model = ServingModel(quant=quant, system=system, tables=tables, **whole)
+                    found.setdefault(quant, PoolModel(number, model))
+            models += found.values()
     if not models:
         raise InputError("; ".join(dict.fromkeys(left_out.values())))
     return models, left_out
 
 
-def _choices(given: schema.Quant) -> Iterator[dict[str, str]]:
-    """Every combination of the formats that are named."""
-    named = {name: value for name, value in msgspec.structs.asdict(given).items() if value}
-    lists = [(value,) if isinstance(value, str) else value for value in named.values()]
-    for chosen in product(*lists):
-        yield dict(zip(named, chosen, strict=True))
-
-
-def _model(
-    places: Places, system: System, serving: schema.Serving, named: dict[str, str], whole: _Whole
-) -> ServingModel:
-    """The model on one system, in the named formats."""
-    mode = whole["mode"]
+def _tables(places: Places, system: System, engine: str, version: str | None, mode: DataMode) -> Tables:
     with _at("serving"):
-        tables = places.open_tables(
-            system.name, serving.backend, serving.version, required=mode is not DataMode.SOL
-        )
-    with _at("serving.quant"):
-        quant = _quant(named, whole["architecture"], system, tables, mode)
-    return ServingModel(quant=quant, system=system, tables=tables, **whole)
+        return places.open_tables(system.name, engine, version, required=mode is not DataMode.SOL)
+
+
+def _choices(given: schema.Quant, system: System, tables: Tables, whole: _Whole) -> list[dict[str, str]]:
+    """Every combination of the formats that are named, and of those that ``auto`` stands for."""
+    named = {name: value for name, value in msgspec.structs.asdict(given).items() if value and value != AUTO}
+    lists = [(value,) if isinstance(value, str) else value for value in named.values()]
+    fixed = [dict(zip(named, chosen, strict=True)) for chosen in product(*lists)]
+    free = frozenset(name for name, value in msgspec.structs.asdict(given).items() if value == AUTO)
+    if not free:
+        return fixed
+    from aicfg.hardware.formats import offered
+
+    facts = (whole["architecture"], system, tables, whole["mode"], free)
+    return [{**chosen, **each} for chosen in fixed for each in offered(*facts, chosen)]
 
 
 def _understood(experiment: Experiment, systems: list[System], models: list[ServingModel]) -> Experiment:
@@ -168,11 +172,12 @@ def _understood(experiment: Experiment, systems: list[System], models: list[Serv
     accepted = drafts.accepted if drafts.nextn else None
     quant: dict[str, Any] = msgspec.structs.asdict(serving.quant)
     for name, value in asdict(first.quant).items():
-        chosen = isinstance(quant[name], tuple)
+        chosen = isinstance(quant[name], tuple) or quant[name] == AUTO
         if not chosen and all(getattr(model.quant, name) == value for model in models):
             quant[name] = value
     if first.architecture.moe is None:
-        quant["moe"] = serving.quant.moe  # a dense model has no experts to have a format
+        given = serving.quant.moe  # a dense model has no experts to have a format
+        quant["moe"] = None if given == AUTO else given
     versions = {model.tables.version for model in models}
     return msgspec.structs.replace(
         experiment,
@@ -222,5 +227,6 @@ def _quant(
     named: dict[str, str], architecture: Architecture, system: System, tables: Tables, mode: DataMode
 ) -> Quant:
     """What is given, else what the checkpoint asks for; a format that was only implied follows the tables."""
-    quant = Quant(**{**asdict(infer(architecture)), **named})
-    return fitting_quant(architecture, quant, system, tables, mode, frozenset(named))
+    with _at("serving.quant"):
+        quant = Quant(**{**asdict(infer(architecture)), **named})
+        return fitting_quant(architecture, quant, system, tables, mode, frozenset(named))

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from aicfg.experiments.fields import AUTO
 from aicfg.experiments.plan import Plan
 from aicfg.experiments.report_parts import COLOURS, LABEL, latency, pool_table, print_on, title
 from aicfg.experiments.words import (
@@ -115,7 +116,7 @@ def _facts(plan: Plan) -> Table:
 def _chosen_formats(plan: Plan) -> Iterator[str]:
     """Number formats of each pool, where there was a choice."""
     given = plan.inputs["serving"]["quant"]
-    if any(isinstance(each, list) for each in given.values()):
+    if any(isinstance(each, list) or each == AUTO for each in given.values()):
         for pool in plan.pools:
             experts = {} if given["moe"] else {"moe": None}
             yield f"{pool_words(pool)}: {formats_words(asdict(pool.quant) | experts)}"

@@ -17,6 +17,7 @@ from aicfg.experiments.fields import (
     Batch,
     Batches,
     Bound,
+    ChunkTokens,
     Degrees,
     Formats,
     Gpus,
@@ -164,10 +165,19 @@ class RoleSearch(Part, frozen=True, kw_only=True):
     max_batch: Annotated[Batch | None, Meta(title="Largest batch")] = None
 
 
+class AggSearch(RoleSearch, frozen=True, kw_only=True):
+    """The same for aggregated workers, which prefill in chunks beside the requests that decode."""
+
+    chunk_tokens: Annotated[
+        ChunkTokens | None,
+        Meta(title="Prompt tokens of a step, in place of whole prompts; auto tries parts too"),
+    ] = None
+
+
 class Search(Part, frozen=True, kw_only=True):
     """Restrictions of the search by role."""
 
-    agg: RoleSearch = RoleSearch()
+    agg: AggSearch = AggSearch()
     prefill: RoleSearch = RoleSearch()
     decode: RoleSearch = RoleSearch()
 

@@ -49,8 +49,7 @@ def fitting_quant(
 def _with_measured_attention(
     architecture: Architecture, quant: Quant, tables: Tables, mode: DataMode, named: bool
 ) -> Quant:
-    families = CONTEXT_FAMILIES[_kind(architecture)]
-    measured = next(filter(None, (_measured(tables, family, quant) for family in families)), set())
+    measured = measured_arithmetic(architecture, tables, quant.kvcache)
     if quant.fmha in measured or not tables.families:
         return quant
     if not named and "bfloat16" in measured:
@@ -71,7 +70,12 @@ def _kind(architecture: Architecture) -> str:
     return "grouped" if architecture.latent is None else "latent"
 
 
-def _measured(tables: Tables, family: str, quant: Quant) -> set[str]:
-    """Arithmetic of the prefill attention measured over the KV cache's format."""
+def measured_arithmetic(architecture: Architecture, tables: Tables, kvcache: str) -> set[str]:
+    """Arithmetic of the prefill attention that was measured over a KV cache of this format."""
+    families = CONTEXT_FAMILIES[_kind(architecture)]
+    return next(filter(None, (_measured(tables, family, kvcache) for family in families)), set())
+
+
+def _measured(tables: Tables, family: str, kvcache: str) -> set[str]:
     at = BEFORE_ARITHMETIC.get(family, 0)
-    return {str(key[at]) for key in tables.keys(family) if key[at + 1] == quant.kvcache}
+    return {str(key[at]) for key in tables.keys(family) if key[at + 1] == kvcache}

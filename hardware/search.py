@@ -28,6 +28,8 @@ class SearchSpace:
     moe_tp: tuple[int, ...] | None = None
     moe_ep: tuple[int, ...] | None = None
     max_batch: int | None = None
+    chunk_tokens: tuple[int, ...] | None = None
+    """Context tokens of a step (aggregated workers); None: whole prompts, ``whole_prompts``."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,16 @@ def curves(
     return sorted(found, key=lambda each: each.layout), sorted(skipped, key=lambda each: each.layout)
 
 
-def chunk_budgets(search: Search, isl: int) -> tuple[int, ...]:
-    """Context tokens a step: multiples of the prompt (at least of one step's worth).
-
-    The prompt and its double.
-    """
+def whole_prompts(search: Search, isl: int) -> tuple[int, ...]:
+    """Context tokens of steps that hold whole prompts: multiples of the prompt, and of at least one step."""
     step, most = max(isl, search.chunk_step_tokens), max(search.chunk_most_tokens, 2 * isl)
     return tuple(sorted({*range(step, most + 1, step), isl, 2 * isl}))
+
+
+def every_budget(search: Search, isl: int) -> tuple[int, ...]:
+    """Context tokens of steps that may hold part of a prompt: multiples of one step, and whole prompts."""
+    step, most = search.chunk_step_tokens, search.chunk_most_tokens
+    return tuple(sorted({*range(step, most + 1, step), *whole_prompts(search, isl)}))
 
 
 class _UnfitError(Exception):
@@ -104,7 +109,7 @@ def _curve(model: ServingModel, role: Role, layout: Layout, space: SearchSpace, 
     if reason := _unfit(model, role, layout):
         raise _UnfitError(reason)
     most: int = space.max_batch or getattr(model.profile.search, role).max_batch
-    batch, chunk_tokens = _points(model, role, most)
+    batch, chunk_tokens = _points(model, role, most, space.chunk_tokens)
     if beyond_memory:
         return model.curve(role, layout, batch, chunk_tokens)
     memory = model.memory(role, layout, batch, chunk_tokens)
@@ -126,7 +131,9 @@ def _rounded_up(batch: int) -> int:
     return int(1 << (batch - 1).bit_length())
 
 
-def _points(model: ServingModel, role: Role, most: int) -> tuple[IntArray, IntArray]:
+def _points(
+    model: ServingModel, role: Role, most: int, budgets: tuple[int, ...] | None
+) -> tuple[IntArray, IntArray]:
     """Every batch up to ``most``; aggregated: with every chunk budget that leaves some to decode."""
     batch = np.arange(1, most + 1)
     if role != "agg":
@@ -134,7 +141,7 @@ def _points(model: ServingModel, role: Role, most: int) -> tuple[IntArray, IntAr
     isl = model.workload.isl
     chunks = [
         (chunk, batch[(batch == 1) | (batch > -(-chunk // isl))])
-        for chunk in chunk_budgets(model.profile.search, isl)
+        for chunk in sorted(set(budgets or whole_prompts(model.profile.search, isl)))
     ]
     return np.concatenate([b for _, b in chunks]), np.concatenate(
         [np.full_like(b, chunk) for chunk, b in chunks]

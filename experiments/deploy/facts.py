@@ -25,9 +25,10 @@ class ModelFacts:
         """
         if self.gemm is None or (gemm == self.gemm and moe == self.moe):
             return None
-        if self.gemm in _SIXTEEN_BITS and self.moe in _SIXTEEN_BITS and gemm == moe == "fp8":
+        asked = {gemm, moe} if self.has_experts else {gemm}
+        if self.gemm in _SIXTEEN_BITS and self.moe in _SIXTEEN_BITS and asked == {"fp8"}:
             return "fp8"
-        if gemm == self.gemm and not self.has_experts:  # what experts would have does not matter
+        if asked == {self.gemm}:
             return None
         raise InputError(
             f"plan: {where}: {gemm} weights (experts {moe}), but the checkpoint of {self.model} has "

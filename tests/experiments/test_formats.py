@@ -1,5 +1,7 @@
 """Number formats and engines as a decision: lists under serving."""
 
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import pytest
@@ -84,3 +86,66 @@ def test_an_unknown_engine_in_a_list() -> None:
     """Each engine of a list is checked."""
     with pytest.raises(InputError, match="expected a list of engines of vllm, sglang, trtllm"):
         load({**BASE, "serving": {"backend": ["vllm", "vlm"]}})
+
+
+AUTO_CASES = [("vllm", "mixed"), ("sglang", "disagg"), ("trtllm", "agg")]
+
+
+@pytest.mark.parametrize(("backend", "mode"), AUTO_CASES)
+def test_auto_is_the_best_of_every_combination_by_itself(backend: str, mode: str) -> None:
+    """What ``quant: auto`` finds is the best of the plans of each combination that it stands for."""
+    serving = {"search": SEARCH, "mode": mode, "backend": backend}
+    plan = solve({**BASE, "serving": {**serving, "quant": "auto"}})
+    alone = []
+    for gemm, kvcache, fmha in product(("bfloat16", "fp8"), repeat=3):
+        quant = {"gemm": gemm, "kvcache": kvcache, "fmha": fmha}
+        if backend != "trtllm" or gemm == "bfloat16":  # which does not turn weights into fp8
+            with suppress(InputError):  # not measured
+                alone.append(solve({**BASE, "serving": {**serving, "quant": quant}}).objective.value or 0.0)
+    assert (plan.objective.value or 0.0) >= max(alone)
+    assert not plan.left_out
+    assert plan.certificate.recomputed == pytest.approx(plan.objective.value, rel=1e-6)
+    assert len({pool.quant.kvcache for pool in plan.pools if pool.role != "agg"}) <= 1
+    assert len({pool.quant.gemm for pool in plan.pools}) > 1 or plan.objective.value == max(alone)
+    assert solve(plan.inputs).pools == plan.pools
+
+
+def test_auto_for_one_component_leaves_the_others() -> None:
+    """``kvcache: auto`` chooses the cache; the weights are the checkpoint's."""
+    plan = plan_with(kvcache="auto")
+    assert plan.objective.value == plan_with(kvcache=["bfloat16", "fp8"]).objective.value
+    assert {pool.quant.gemm for pool in plan.pools} == {"bfloat16"}
+    assert plan.inputs["serving"]["quant"] == {
+        "gemm": "bfloat16",
+        "moe": None,
+        "kvcache": "auto",
+        "fmha": "bfloat16",
+        "comm": "half",
+    }
+    assert "KV auto" in report_text(plan)
+    assert f"KV {plan.pools[0].quant.kvcache}" in report_text(plan)
+
+
+def test_auto_is_refused_where_it_means_nothing() -> None:
+    """A member of a list is a format, and the whole is a mapping or auto."""
+    with pytest.raises(InputError, match=r"serving\.quant\.kvcache: 'auto' is not a format"):
+        load({**BASE, "serving": {"quant": {"kvcache": ["fp8", "auto"]}}})
+    with pytest.raises(InputError, match=r"serving\.quant: got text 'atuo'; expected a mapping .*, or auto"):
+        load({**BASE, "serving": {"quant": "atuo"}})
+
+
+def test_the_best_chunk_budget_is_chosen() -> None:
+    """``auto`` is the best of whole prompts and of each step of 512 tokens; a list is just its members."""
+
+    def value(chunks: Any) -> float:
+        search = {"agg": {"max_batch": 32, "tp": [2, 4], "chunk_tokens": chunks}}
+        plan = solve({**BASE, "serving": {"search": search, "mode": "agg"}})
+        if isinstance(chunks, list):
+            assert {pool.chunk_tokens for pool in plan.pools} <= set(chunks)
+        return plan.objective.value or 0.0
+
+    steps = [value([tokens]) for tokens in range(512, 8192 + 1, 512)]
+    whole = value(None)
+    assert whole == value([2000, 4000, 6000, 8000])
+    assert value("auto") == max(whole, *steps) > whole
+    assert value([1024, 512, 1024]) == max(steps[:2])

@@ -11,7 +11,7 @@ from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.profile import load_profile
-from aicfg.hardware.search import SearchSpace, chunk_budgets, curves
+from aicfg.hardware.search import SearchSpace, curves, every_budget, whole_prompts
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables
 from aicfg.hardware.workload import NO_DRAFTS, Speculative, Workload
@@ -95,10 +95,18 @@ def test_every_legal_layout_is_searched_or_has_its_reason() -> None:
     assert {curve.layout.gpus for curve in found} <= {1, 2, 4, 8, 16}
 
 
-def test_chunk_budgets_are_multiples_of_the_prompt() -> None:
+def test_whole_prompts_are_multiples_of_the_prompt() -> None:
     """Up to 8,192 tokens or twice the prompt, and both of those."""
     search = load_profile("aicfg").search
-    assert chunk_budgets(search, 4000) == (4000, 8000)
-    assert chunk_budgets(search, 3000) == (3000, 6000)
-    assert chunk_budgets(search, 100)[:3] == (100, 200, 512)
-    assert chunk_budgets(search, 20_000) == (20_000, 40_000)
+    assert whole_prompts(search, 4000) == (4000, 8000)
+    assert whole_prompts(search, 3000) == (3000, 6000)
+    assert whole_prompts(search, 100)[:3] == (100, 200, 512)
+    assert whole_prompts(search, 20_000) == (20_000, 40_000)
+
+
+def test_every_budget_is_a_step_or_whole_prompts() -> None:
+    """Multiples of 512 tokens up to 8,192, beside what holds whole prompts."""
+    search = load_profile("aicfg").search
+    steps = set(range(512, 8193, 512))
+    for isl in (100, 4000, 20_000):
+        assert set(every_budget(search, isl)) == steps | set(whole_prompts(search, isl))
