@@ -31,8 +31,9 @@ def steps(op: ExpertExchange, backend: str, sm: int, moe: str) -> tuple[Operatio
     """
     gpus = op.moe_tp * op.moe_ep
     shards = gpus // op.dp  # GPUs that share one attention rank's tokens
+    sums = shards > 1 and not (op.before and op.summed)
     if backend == "vllm":
-        return (*((_sum(op),) if shards > 1 else ()), *((_all_ranks(op),) if op.dp > 1 else ()))
+        return (*((_sum(op),) if sums else ()), *((_all_ranks(op),) if op.dp > 1 else ()))
     if backend == "sglang" and shards > 1 and op.dp > 1:
         return _two_levels(op, shards)
     if backend == "sglang" and op.context > 1:
@@ -40,7 +41,7 @@ def steps(op: ExpertExchange, backend: str, sm: int, moe: str) -> tuple[Operatio
     if backend == "trtllm" and sm == QUANTISED_GATHER_SM and op.dp > 1:
         return (_all_ranks(op, GATHERED_SHARE.get(moe, 1.0) if op.before else 1.0),)
     if shards > 1:
-        return (_sum(op),)
+        return (_sum(op),) if sums else ()
     return (_all_ranks(op),) if op.dp > 1 else ()
 
 

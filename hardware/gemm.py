@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from aicfg.hardware.estimate import Loan, Utilisation, first_loan, level_ratio, other_classes, same_class
 from aicfg.hardware.interpolation import FloatArray, IntArray, along, reach_along
 from aicfg.hardware.load import StepLoad
-from aicfg.hardware.modes import Source
+from aicfg.hardware.modes import DataMode, Source
 from aicfg.hardware.pricing import Pricing, Reach, least_firm, prices
 from aicfg.hardware.roofline import GemmRoofline
 from aicfg.hardware.scales import scaling_pass
@@ -208,8 +208,17 @@ def _chosen_product(pricing: Pricing, op: Gemm, dtype: str, rows: FloatArray) ->
         n, k = np.full(len(rows), float(op.n)), np.full(len(rows), float(op.k))
         return _loan(pricing, op.component, dtype).ms(roofline(rows, op.n, op.k), rows, n, k)
 
+    def measured() -> FloatArray:
+        table = _table(pricing, op.component, dtype)
+        try:
+            return table(rows, op.n, op.k)
+        except MissingDataError:
+            if op.narrow and pricing.mode is DataMode.SILICON:
+                return roofline(rows, op.n, op.k)
+            raise
+
     return pricing.choose(
-        measured=lambda: _table(pricing, op.component, dtype)(rows, op.n, op.k),
+        measured=measured,
         light=lambda: roofline(rows, op.n, op.k),
         estimated=estimated,
         reach=lambda: _table(pricing, op.component, dtype).reach(rows, op.n, op.k),

@@ -50,6 +50,7 @@ class Operations(_Part, frozen=True):
     short_sparse_prompts: Literal["blended", "apart"]
     shared_sparse_prompts: Literal["corrected", "behind_half"]
     implausible_rows: Literal["kept", "replaced"]
+    unmeasured_recurrence: Literal["light", "passes"]
 
 
 class Phases(_Part, frozen=True):

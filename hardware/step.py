@@ -21,15 +21,17 @@ from aicfg.hardware import (  # noqa: F401  (they declare prices)
     gemm,
     latent,
     memory_bound,
+    recurrent,
     sparse_latent,
     wide_latent,
 )
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing
-from aicfg.model_specs.operations import AttentionKernel, FirstMeasured, Operation
+from aicfg.model_specs.operations import AttentionKernel, DeltaRule, FirstMeasured, Operation
 
 KERNELS = get_args(AttentionKernel)
+RECURRENCES = (DeltaRule,)
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,10 @@ class StepModel:
     def _kernels(self) -> tuple[type, ...]:
         """What a mixed step prices for prompts and decoding apart.
 
-        Attention kernels, or blocks that hold one too.
+        Attention kernels, or blocks that hold one and recurrences too.
         """
         apart = self.pricing.profile.operations.mixed_step_blocks == "apart"
-        return (*KERNELS, FirstMeasured) if apart else KERNELS
+        return (*KERNELS, FirstMeasured, *RECURRENCES) if apart else KERNELS
 
     @cached_property
     def _shared(self) -> tuple[Operation, ...]:

@@ -12,6 +12,7 @@ from aicfg.model_specs.config_parts import attention_parts, moe_facts, windows
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.facts import entry_names, read_entry
 from aicfg.model_specs.parts import IndexerFacts, LatentFacts, LightningFacts, MoeFacts
+from aicfg.model_specs.recurrent import DeltaFacts
 
 _CLASSES = Path(__file__).with_name("classes.yaml")
 _ASSUMED = Path(__file__).with_name("assumed.yaml")
@@ -56,9 +57,22 @@ class Architecture:
     latent: LatentFacts | None = None
     indexer: IndexerFacts | None = None
     lightning: LightningFacts | None = None
+    delta: DeltaFacts | None = None
+    output_gate: bool = False
+    """The attention's output is scaled by a gate as wide as the queries, from a projection of its own."""
     checkpoint: CheckpointQuant = field(default_factory=CheckpointQuant)
     source: str = ""
     """Where the facts come from."""
+
+    @property
+    def recurrent(self) -> LightningFacts | DeltaFacts | None:
+        """The layers that keep a state of constant size instead of a cache."""
+        return self.lightning or self.delta
+
+    @property
+    def softmax_layers(self) -> int:
+        """Layers whose attention keeps all tokens' keys and values, or a window's."""
+        return self.num_layers - (self.recurrent.layers if self.recurrent else 0)
 
     @classmethod
     def from_config(
@@ -101,6 +115,7 @@ class Architecture:
             hf_class=_class_name(config, source),
             nextn=keys.count("num_nextn_predict_layers", default=0),
             moe=moe,
+            output_gate=bool(facts.get("output_gate", False)),
             **attention_parts(keys, facts, layers),
             checkpoint=checkpoint_quant(config, hf_quant, source),
             source=source + remark,

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,8 @@ _PARTS = {
     "o": re.compile(_WHOLE_ATTENTION + r"|\.o_proj.*)$"),
     "indexer": re.compile(_WHOLE_ATTENTION + r"|\.indexer\W*)$"),
     "attention_norms": re.compile(r"self_attn\.\w*norm$"),
-    "shared": re.compile(r"shared_expert"),
+    "linear": re.compile(r"linear_attn(\W*|.*\bin_proj_(qkvz?|z)\b.*|.*\bout_proj\b.*)$"),
+    "shared": re.compile(r"shared_experts?(?!_gate)"),
     "ffn": re.compile(r"\bmlp(\W*|\W+\((gate|up|down|gate_up)\b.*|\.(gate|up|down|gate_up)_proj.*)$"),
 }
 """Module patterns, exact names or globs or regular expressions, that take a layer's projections out."""
@@ -72,7 +73,8 @@ class CheckpointQuant:
     """Empty when the checkpoint says nothing of the cache."""
     unquantised: frozenset[str] = frozenset()
     """Parts left in bfloat16 whatever ``gemm`` is: the projections ``q``, ``kv`` and ``o`` of the attention,
-    its ``indexer`` and its ``attention_norms``, the ``shared`` experts, the dense ``ffn``."""
+    its ``indexer`` and its ``attention_norms``, those of ``linear`` attention, the ``shared`` experts, the
+    dense ``ffn``."""
     block: int = 0
     """Edge of the square weight blocks that share a scale; 0 when there are none."""
 
@@ -90,7 +92,7 @@ def checkpoint_quant(config: Config, hf_quant: Config | None, where: str) -> Che
         declared = dict(config.get("quantization_config") or text.get("quantization_config") or {})
         declared.update((hf_quant or {}).get("quantization", {}))
         gemm, moe = _weights(declared)
-        left_out = _left_out(declared, text.get("num_hidden_layers"))
+        left_out = _left_out(declared, text.get("num_hidden_layers"), text.get("layer_types") or ())
         if left_out >= {"q", "kv", "o", "ffn"}:
             gemm = "bfloat16"
         block = declared.get("weight_block_size")
@@ -164,8 +166,9 @@ def _mixed(quant: Config) -> tuple[str, str]:
     return _FORMATS[gemm][0], _FORMATS[moe][1]
 
 
-def _left_out(quant: Config, layers: int | None) -> frozenset[str]:
-    """Which parts the checkpoint leaves unquantised in at least half of the layers."""
+def _left_out(quant: Config, layers: int | None, kinds: Sequence[str]) -> frozenset[str]:
+    """Which parts the checkpoint leaves unquantised in at least half of the layers that have them."""
+    linear = kinds[:layers].count("linear_attention") if kinds else 0
     modules = [
         module
         for key in ("modules_to_not_convert", "ignore", "exclude_modules")
@@ -175,7 +178,9 @@ def _left_out(quant: Config, layers: int | None) -> frozenset[str]:
     for part, pattern in _PARTS.items():
         named = [_layers(module) for module in modules if pattern.search(module)]
         single = {layer for numbers in named for layer in numbers or ()}
-        if None in named or (layers and 2 * len(single) >= layers):
+        having = (layers or 0) - {"q": linear, "kv": linear, "o": linear}.get(part, 0)
+        having = linear if part == "linear" else having
+        if None in named or (having and 2 * len(single) >= having):
             found.add(part)
     return frozenset(found)
 

@@ -33,6 +33,12 @@ _MOST = {
     "index_topk": 2**20,
     "index_topk_freq": 10_000,
     "index_skip_topk_offset": 10_000,
+    "full_attention_interval": 10_000,
+    "linear_num_key_heads": 2**14,
+    "linear_num_value_heads": 2**14,
+    "linear_key_head_dim": 2**14,
+    "linear_value_head_dim": 2**14,
+    "linear_conv_kernel_dim": 2**10,
 }
 """Beyond these a value is a mistake: at least ten times what any published model has."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from aicfg.model_specs.config_keys import ConfigKeys
 from aicfg.model_specs.parts import IndexerFacts, LatentFacts, LightningFacts, MoeFacts
+from aicfg.model_specs.recurrent import delta_facts
 
 _NO_ROPE_INTERVAL = 4
 """Llama 4: every fourth layer attends to all tokens, the others within chunks."""
@@ -60,6 +61,7 @@ def attention_parts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> 
         "latent": latent_facts(keys, facts),
         "indexer": indexer_facts(keys, facts, layers),
         "lightning": lightning_facts(keys, facts, layers),
+        "delta": delta_facts(keys, facts, layers),
     }
 
 

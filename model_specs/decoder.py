@@ -75,13 +75,22 @@ def attention_block(step: Step) -> tuple[Operation, ...]:
     """Norm, query-key-value projection, attention and output projection, in every layer; not summed yet."""
     arch, tp, layers = step.arch, step.layout.tp, step.arch.num_layers
     width = arch.num_heads // tp * arch.head_dim
+    gated = arch.output_gate and not step.graph.conventions.coarse_hybrids
     kv_width = 2 * local_kv_heads(arch, step.layout) * arch.head_dim
     hidden, split = arch.hidden_size, step.split
     return (
         Elementwise("attention_norm", 2 * hidden, 2 * hidden, layers, split=split),
-        Gemm("qkv", width + kv_width, hidden, layers, attention_component(step, "q", "kv"), split=split),
+        Gemm(
+            "qkv",
+            (2 if arch.output_gate else 1) * width + kv_width,
+            hidden,
+            layers,
+            attention_component(step, "q", "kv"),
+            split=split,
+        ),
         *softmax_attention(step, layers),
         *gather_keys_and_values(step, kv_width, layers),
+        *((Elementwise("attention_gate", 2 * width, width, layers, split=split),) if gated else ()),
         Gemm(
             "attention_out",
             hidden,

@@ -26,16 +26,17 @@ _PREPARING = ("nvlink_two_sided",)
 
 
 def expert_block(
-    step: Step, *, shared: bool = True, router: bool = True, pace: float = 1
+    step: Step, *, shared: bool = True, router: bool = True, pace: float = 1, summed: bool = False
 ) -> tuple[Operation, ...]:
     """Router, experts and, if wanted, shared experts of all layers; dense FFNs where a layer has one.
 
     In decode, shared experts run beside the routed ones on a stream of their own. ``pace`` scales every
-    repetition: below 1 where an engine overlaps consecutive operations.
+    repetition: below 1 where an engine overlaps consecutive operations. ``summed``: the attention's output
+    is summed already, the exchange need not do it.
     """
     layers = step.arch.num_layers - dense_layers(step)
     if step.transport is None:
-        blocks = _fused(step, layers * pace, shared=shared)
+        blocks = _fused(step, layers * pace, shared=shared, summed=summed)
     else:
         blocks = _wide(step, step.transport, layers * pace, shared=shared, router=router)
     return (*_dense(step, pace), *blocks)
@@ -60,12 +61,13 @@ def _dense(step: Step, pace: float) -> tuple[Operation, ...]:
     )
 
 
-def _fused(step: Step, count: float, *, shared: bool) -> tuple[Operation, ...]:
+def _fused(step: Step, count: float, *, shared: bool, summed: bool) -> tuple[Operation, ...]:
     moe, layout, hidden = _moe(step), step.layout, step.arch.hidden_size
 
     def exchange(name: str, *, before: bool) -> ExpertExchange:
         ranks = (layout.moe_tp, layout.moe_ep, layout.dp)
-        return ExpertExchange(name, hidden, *ranks, before, step.phase, _exchange_context(step), count)
+        context = _exchange_context(step)
+        return ExpertExchange(name, hidden, *ranks, before, step.phase, context, count, before and summed)
 
     routed = (
         _router(step, count),
@@ -84,12 +86,27 @@ def _fused(step: Step, count: float, *, shared: bool) -> tuple[Operation, ...]:
         ),
         exchange("expert_combine", before=False),
     )
-    beside = (
-        _shared(step, moe.shared_inner // _shared_ranks(step), count, _beside_split(step)) if shared else ()
-    )
-    if step.phase == "decode" and beside:
-        return (Overlap("experts_overlap", routed, beside),)
-    return (*beside, *routed)
+    if not shared or not moe.shared_inner:
+        return routed
+    beside = _shared(step, moe.shared_inner // _shared_ranks(step), count, _beside_split(step))
+    if step.phase == "decode" and not _in_turn(step):
+        return (Overlap("experts_overlap", routed, beside), *_merged(step, count))
+    return (*beside, *routed, *_merged(step, count))
+
+
+def _in_turn(step: Step) -> bool:
+    """Shared experts run after the routed ones even in decode."""
+    coarse = step.graph.backend == "trtllm" and step.graph.conventions.coarse_hybrids
+    return coarse and step.arch.delta is not None
+
+
+def _merged(step: Step, count: float) -> tuple[Operation, ...]:
+    """Sum of routed and shared experts' outputs where the latter have a gate (SGLang applies it here)."""
+    if not _moe(step).shared_gate:
+        return ()
+    read = 3 if step.graph.backend == "sglang" else 2
+    hidden = step.arch.hidden_size
+    return (Elementwise("experts_add", read * hidden, hidden, count, split=step.split),)
 
 
 def _shared_ranks(step: Step) -> int:
@@ -158,7 +175,12 @@ def _shared(step: Step, inner: int, count: float, split: Split) -> tuple[Operati
         return ()
     left_out = "shared" in step.arch.checkpoint.unquantised
     component: Component = "bfloat16" if left_out else "gemm"
-    return ffn("shared_", step.arch, inner, count, split, component)
+    network = ffn("shared_", step.arch, inner, count, split, component)
+    if not _moe(step).shared_gate or step.graph.backend == "sglang":
+        return network
+    hidden = step.arch.hidden_size
+    gate = Gemm("shared_gate", 1, hidden, count, "bfloat16", split=split, narrow=True)
+    return (gate, *network, Elementwise("shared_gated", hidden, hidden, count, split=split))
 
 
 def _router(step: Step, count: float) -> Gemm:

@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from aicfg.model_specs import gpt, latent, lightning, llama, moe
+from aicfg.model_specs import gated_delta, gpt, latent, lightning, llama, moe
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.decoder import Step
 from aicfg.model_specs.errors import InputError
@@ -16,6 +16,7 @@ FAMILIES: dict[str, ModuleType] = {
     "moe": moe,
     "latent": latent,
     "lightning": lightning,
+    "gated_delta": gated_delta,
 }
 """Each has ``operations(step)`` and ``illegal(arch, layout, graph)``."""
 

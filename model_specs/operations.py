@@ -13,6 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from aicfg.model_specs.parts import LatentFacts
+from aicfg.model_specs.recurrences import DeltaRule as DeltaRule
 from aicfg.model_specs.split import WHOLE as WHOLE
 from aicfg.model_specs.split import Split as Split
 
@@ -43,6 +44,8 @@ class Gemm(Struct, frozen=True, cache_hash=True):
     rows: Rows = Rows.TOKENS
     input_low_precision: bool = False
     """The activation arrives already quantised (static fp8 scales: the scaling pass is saved)."""
+    narrow: bool = False
+    """So few columns that it may lie below every table; the speed of light stands in there."""
     split: Split = WHOLE
     tied: bool = False
     """The weight is another operation's too and takes no memory of its own."""
@@ -149,6 +152,8 @@ class ExpertExchange(Struct, frozen=True, cache_hash=True):
     phase: Phase
     context: int = 1
     count: float = 1
+    summed: bool = False
+    """The attention's output was summed over tp already."""
 
 
 class AllToAll(Struct, frozen=True, cache_hash=True):
@@ -292,6 +297,7 @@ Operation = (
     | WideLatentAttention
     | SparseLatentModule
     | AbsorbedProduct
+    | DeltaRule
     | Overlap
     | FirstMeasured
 )

@@ -1,7 +1,7 @@
 """Number of parameters of a whole model."""
 
 from aicfg.model_specs.architecture import Architecture
-from aicfg.model_specs.parts import IndexerFacts, LatentFacts, LightningFacts, MoeFacts
+from aicfg.model_specs.parts import IndexerFacts, LatentFacts, MoeFacts
 
 
 def parameter_count(arch: Architecture) -> int:
@@ -20,14 +20,14 @@ def _attention(arch: Architecture) -> int:
     if arch.latent is not None:
         indexers = _indexers(arch, arch.latent, arch.indexer) if arch.indexer else 0
         return arch.num_layers * _latent(arch, arch.latent) + indexers
-    linear = arch.lightning.layers if arch.lightning else 0
-    softmax = (arch.num_layers - linear) * _grouped_query(arch)
-    return softmax + (linear * _lightning(arch, arch.lightning) if arch.lightning else 0)
+    recurrent = arch.recurrent.layers * arch.recurrent.parameters(arch.hidden_size) if arch.recurrent else 0
+    return arch.softmax_layers * _grouped_query(arch) + recurrent
 
 
 def _grouped_query(arch: Architecture) -> int:
     hidden, queries, kv = arch.hidden_size, arch.num_heads * arch.head_dim, arch.num_kv_heads * arch.head_dim
-    weights = hidden * (queries + 2 * kv) + queries * hidden
+    gate = hidden * queries if arch.output_gate else 0
+    weights = hidden * (queries + 2 * kv) + queries * hidden + gate
     qkv_bias = queries + 2 * kv if "qkv" in arch.biases else 0
     output_bias = hidden if "output" in arch.biases else 0
     head_norms = 2 * arch.head_dim if arch.qk_norm else 0
@@ -46,12 +46,6 @@ def _indexers(arch: Architecture, latent: LatentFacts, facts: IndexerFacts) -> i
     """Queries, head weights and keys of every indexer, and the layer norm (with a bias) of its keys."""
     queries = latent.q_lora_rank * facts.heads * facts.head_dim
     return facts.layers * (queries + arch.hidden_size * (facts.heads + facts.head_dim) + 2 * facts.head_dim)
-
-
-def _lightning(arch: Architecture, facts: LightningFacts) -> int:
-    """Queries, keys, values, output gate and output, and the norm before the gate."""
-    width = facts.heads * facts.head_dim
-    return 5 * arch.hidden_size * width + width
 
 
 def _feed_forward(arch: Architecture) -> int:

@@ -82,3 +82,12 @@ class LightningFacts:
     head_dim: int
     block: int = 256
     """Tokens that are attended to directly at a time; their outcome is folded into the state."""
+
+    def state_bytes(self, tp: int) -> int:
+        """Bytes of the float32 states that one request keeps in one layer, on one of ``tp`` ranks."""
+        return self.heads // tp * self.head_dim**2 * 4
+
+    def parameters(self, hidden: int) -> int:
+        """Of one layer: queries, keys, values, output gate and output, and the norm before the gate."""
+        width = self.heads * self.head_dim
+        return 5 * hidden * width + width

@@ -31,7 +31,6 @@ Tokens = TypeVar("Tokens", float, "NDArray[np.float64]")
 """A number of tokens or an array of them."""
 
 _EMBEDDING_BYTES = 2
-_STATE_BYTES = 4
 
 
 def weight_bytes(operations: Iterable[Operation], quant: Quant) -> float:
@@ -88,8 +87,8 @@ def kv_bytes_per_sequence(
 
     Grouped-query layers keep 2·⌈n_kv/tp⌉·d elements a token, within a window no more tokens than it; latent
     attention keeps one compressed vector that tp does not split, sparse attention an index beside it;
-    lightning attention keeps one float32 state a request instead. Context parallelism saves nothing: decode
-    needs the whole cache on every rank. Source: performance model §5.
+    recurrent layers keep one state a request instead. Context parallelism saves nothing: decode needs the
+    whole cache on every rank. Source: performance model §5.
     """
     element = element_bytes("kvcache", quant.kvcache)
     if arch.indexer is not None:
@@ -97,8 +96,7 @@ def kv_bytes_per_sequence(
     if arch.latent is not None:
         return arch.num_layers * arch.latent.cached * element * tokens
     layer = 2 * local_kv_heads(arch, layout) * arch.head_dim * element
-    lightning = arch.lightning.layers if arch.lightning else 0
-    whole = arch.num_layers - arch.windowed_layers - lightning
+    whole = arch.softmax_layers - arch.windowed_layers
     kept = _at_most(tokens, arch.sliding_window) if arch.windowed_layers else tokens
     return layer * (whole * tokens + arch.windowed_layers * kept) + _state_bytes(arch, layout)
 
@@ -110,7 +108,5 @@ def _at_most(tokens: Tokens, window: int) -> Tokens:
 
 
 def _state_bytes(arch: Architecture, layout: Layout) -> float:
-    if arch.lightning is None:
-        return 0.0
-    facts = arch.lightning
-    return facts.layers * facts.heads // layout.tp * facts.head_dim**2 * _STATE_BYTES
+    facts = arch.recurrent
+    return float(facts.layers * facts.state_bytes(layout.tp)) if facts else 0.0

@@ -1,7 +1,8 @@
 """The profile ``aiconfigurator-0.12`` against that tool's own figures (``tests/data/check_values*.csv``).
 
 Every row of a whole worker or plan is one test, named by its case and quantity; single operations are in
-``test_check_operations``. Tolerances are those of the design's ``check_values.md`` for parity.
+``test_check_operations``. ``check_values_hybrid.csv`` was written by ``tests/bench/peer_values.py``.
+Tolerances are those of the design's ``check_values.md`` for parity.
 """
 
 import csv

@@ -74,6 +74,10 @@ CARDS = {
     "openai/gpt-oss-20b": 20.9e9,
     "deepseek-ai/DeepSeek-R1": 671e9,
     "mistralai/Mixtral-8x22B-v0.1": 141e9,
+    "Qwen/Qwen3.5-397B-A17B": 397e9,
+    "Qwen/Qwen3.5-122B-A10B": 122e9,
+    "Qwen/Qwen3.5-35B-A3B": 35e9,
+    "Qwen/Qwen3.5-27B": 27e9,
     "meta-llama/Llama-4-Maverick-17B-128E-Instruct": 400e9,
 }
 
