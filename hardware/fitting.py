@@ -13,6 +13,7 @@ CONTEXT_FAMILIES = {
     "grouped": ("context_attention",),
     "latent": ("context_mla", "mla_context_module", "context_attention"),
     "sparse": ("dsa_context_module",),
+    "blocks": ("msa_context_module",),
 }
 """Tables of prefill attention, by its kind."""
 BEFORE_ARITHMETIC = {"dsa_context_module": 1}
@@ -67,6 +68,8 @@ def _kind(architecture: Architecture) -> str:
     """Of the prefill attention."""
     if architecture.indexer is not None:
         return "sparse"
+    if architecture.block_index is not None:
+        return "blocks"
     return "grouped" if architecture.latent is None else "latent"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.modules import causal_pairs
 from aicfg.model_specs.operations import SparseLatentModule
 
 
@@ -81,17 +82,7 @@ class SparseContextRoofline(SparseRoofline):
         index = np.where(indexes, b * whole * self._index_bytes, 0.0)
         queries = 2.0 * b * s * n * latent.query_head * self.query_bytes
         moved = weights * self.weight_bytes + cache + index + queries
-        return self._ms(products * b * s, scores, b * self._pairs(p, whole), n, moved)
-
-    def _pairs(self, prefix: FloatArray, whole: FloatArray) -> FloatArray:
-        """Sum of min(tokens so far, topk) over one prompt's new tokens."""
-        topk = float(self.module.topk)
-
-        def upto(tokens: FloatArray) -> FloatArray:
-            few = np.minimum(tokens, topk)
-            return np.asarray(few * (few + 1.0) / 2.0 + (tokens - few) * topk)
-
-        return upto(whole) - upto(prefix)
+        return self._ms(products * b * s, scores, b * causal_pairs(p, s, op.topk), n, moved)
 
 
 class SparseGenerationRoofline(SparseRoofline):

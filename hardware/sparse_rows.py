@@ -1,19 +1,15 @@
-"""Rows of the tables of latent attention to chosen tokens (DSA): which stand for a module.
+"""Which rows of the tables of latent attention to chosen tokens (DSA) stand for a module."""
 
-Prompts lie on a grid of (heads, prefix, new tokens, batch), new tokens on one of (heads, batch, length).
-"""
-
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
 from msgspec import structs
 
-from aicfg.hardware.attention_tables import GenerationAttentionTable
-from aicfg.hardware.interpolation import NestedGrid
 from aicfg.hardware.kernels import grid_of_kernels
+from aicfg.hardware.modules import Formats
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.sparse_light import SparseContextRoofline, SparseGenerationRoofline
-from aicfg.hardware.tables.store import Grid, Key
+from aicfg.hardware.tables.store import Grid, Key, MissingDataError
 from aicfg.model_specs.operations import SparseLatentModule
 from aicfg.model_specs.parts import LatentFacts
 from aicfg.model_specs.quantization import element_bytes, flops_class
@@ -41,29 +37,77 @@ class SparseRows:
     """A module's shape in number formats."""
 
     module: SparseLatentModule
-    gemm: str
-    kvcache: str
-    fmha: str
+    formats: Formats
+    without: str = ""
+    """Part of the names of kernels whose rows are left out."""
 
-    @property
-    def _ending(self) -> str:
-        return "" if self.module.chooses else TAKES_OVER
-
-    @property
     def context_key(self) -> Key:
         """Of the prompts' rows, whatever their kernel."""
-        name = CONTEXT + self._ending
-        return (name, self.fmha, self.kvcache, self.gemm, self.module.hf_class)
+        formats = self.formats
+        return (*self._name(CONTEXT), formats.fmha, formats.kvcache, formats.gemm, self.module.hf_class)
 
-    @property
     def generation_key(self) -> Key:
         """Of the new tokens' rows, whatever their kernel."""
-        return (GENERATION + self._ending, self.kvcache, self.gemm, self.module.hf_class)
+        return (*self._name(GENERATION), self.formats.kvcache, self.formats.gemm, self.module.hf_class)
 
-    @property
-    def measured(self) -> bool:
-        """Whether the tables hold the module's shape."""
-        return any(_shape(self.module) == _shape(each) for each in MEASURED)
+    def _name(self, family: str) -> tuple[str]:
+        return (family if self.module.chooses else family + TAKES_OVER,)
+
+    def context_grid(self, pricing: Pricing) -> Grid:
+        """Of prompts."""
+        self._require_shape()
+        return grid_of_kernels(pricing.tables, CONTEXT, self.context_key(), self.without)
+
+    def generation_grid(self, pricing: Pricing) -> Grid:
+        """Of new tokens."""
+        self._require_shape()
+        return grid_of_kernels(pricing.tables, GENERATION, self.generation_key())
+
+    def _require_shape(self) -> None:
+        if all(_shape(self.module) != _shape(each) for each in MEASURED):
+            shape = f"{self.module.hf_class} of hidden size {self.module.hidden}"
+            raise MissingDataError(f"sparse attention of this shape was not measured ({shape})")
+
+    def context_light(self, pricing: Pricing) -> SparseContextRoofline:
+        """Speed of light of prompts."""
+        peak = pricing.system.peak_flops(flops_class("fmha", self.formats.fmha))
+        return SparseContextRoofline(self.module, *self._bounds(pricing), peak)
+
+    def generation_light(self, pricing: Pricing) -> SparseGenerationRoofline:
+        """Speed of light of new tokens, whose attention computes in bfloat16."""
+        peak = pricing.system.peak_flops("bfloat16")
+        return SparseGenerationRoofline(self.module, *self._bounds(pricing), peak)
+
+    def _bounds(self, pricing: Pricing) -> tuple[float, float, float, float, float, float]:
+        system, formats = pricing.system, self.formats
+        return (
+            element_bytes("gemm", formats.gemm),
+            element_bytes("kvcache", formats.kvcache),
+            element_bytes("fmha", formats.fmha),
+            system.memory_bandwidth_bytes_per_s,
+            system.peak_flops(flops_class("gemm", formats.gemm)),
+            system.peak_flops("fp8"),
+        )
+
+    def context_lender(self, pricing: Pricing) -> "SparseRows":
+        """The measured rows nearest to these: of their class, kind of layer and formats."""
+        return self._nearest(pricing, CONTEXT)
+
+    def generation_lender(self, pricing: Pricing) -> "SparseRows":
+        """The measured rows nearest to these: of their class, kind of layer and formats."""
+        return self._nearest(pricing, GENERATION)
+
+    def _nearest(self, pricing: Pricing, family: str) -> "SparseRows":
+        there = list(_all_rows(pricing, family, self.formats.fmha))
+        if not there:
+            what = f"{self.module.hf_class}'s sparse attention on {pricing.system.name}"
+            raise MissingDataError(f"nothing was measured that {what} could be estimated from")
+        return min(there, key=self._distance)
+
+    def _distance(self, other: "SparseRows") -> tuple[float, ...]:
+        mine, theirs = self.module, other.module
+        kind = (mine.hf_class != theirs.hf_class, mine.chooses != theirs.chooses)
+        return (*kind, *self.formats.distance(other.formats))
 
 
 def _shape(op: SparseLatentModule) -> tuple[object, ...]:
@@ -74,68 +118,19 @@ def rows_of(pricing: Pricing, op: SparseLatentModule, family: str) -> SparseRows
     """The rows for a module; of one that takes a choice over, those of a choosing one where no others are."""
     shape = structs.replace(op, name="module", heads=0, component="gemm", count=1, context=1, projections=())
     quant = pricing.quant
-    rows = SparseRows(shape, pricing.dtype(op.component), quant.kvcache, quant.fmha)
-    key = rows.context_key if family == CONTEXT else rows.generation_key
+    rows = SparseRows(shape, Formats(pricing.dtype(op.component), quant.kvcache, quant.fmha))
+    key = rows.context_key() if family == CONTEXT else rows.generation_key()
     if op.chooses or any(full[:-1] == key for full in pricing.tables.keys(family)):
         return rows
     return replace(rows, module=structs.replace(shape, chooses=True))
 
 
-def context_grid(pricing: Pricing, rows: SparseRows, without: str = "") -> Grid:
-    """Of prompts."""
-    return pricing.table(
-        (CONTEXT, rows, without),
-        lambda: grid_of_kernels(pricing.tables, CONTEXT, rows.context_key, without),
-    )
-
-
-def context_table(pricing: Pricing, rows: SparseRows, without: str = "") -> NestedGrid:
-    """Of prompts, with what lies between and beyond the points; some kernels' rows left out."""
-
-    def opened() -> NestedGrid:
-        grid = context_grid(pricing, rows, without)
-        axes = tuple(axis.astype(np.float64) for axis in grid.axes)
-        return NestedGrid(axes, grid.values, context_light(pricing, rows))
-
-    return pricing.table((CONTEXT, "table", rows, without), opened)
-
-
-def generation_grid(pricing: Pricing, rows: SparseRows) -> Grid:
-    """Of new tokens."""
-    return pricing.table(
-        (GENERATION, rows), lambda: grid_of_kernels(pricing.tables, GENERATION, rows.generation_key)
-    )
-
-
-def generation_table(pricing: Pricing, rows: SparseRows) -> GenerationAttentionTable:
-    """Of new tokens, with what lies between and beyond the points."""
-
-    def opened() -> GenerationAttentionTable:
-        grid, light = generation_grid(pricing, rows), generation_light(pricing, rows)
-        return GenerationAttentionTable(grid, light, above_light=False)
-
-    return pricing.table((GENERATION, "table", rows), opened)
-
-
-def context_light(pricing: Pricing, rows: SparseRows) -> SparseContextRoofline:
-    """Speed of light of prompts."""
-    peak = pricing.system.peak_flops(flops_class("fmha", rows.fmha))
-    return SparseContextRoofline(rows.module, *_bounds(pricing, rows), peak)
-
-
-def generation_light(pricing: Pricing, rows: SparseRows) -> SparseGenerationRoofline:
-    """Speed of light of new tokens, whose attention computes in bfloat16."""
-    peak = pricing.system.peak_flops("bfloat16")
-    return SparseGenerationRoofline(rows.module, *_bounds(pricing, rows), peak)
-
-
-def _bounds(pricing: Pricing, rows: SparseRows) -> tuple[float, float, float, float, float, float]:
-    system = pricing.system
-    return (
-        element_bytes("gemm", rows.gemm),
-        element_bytes("kvcache", rows.kvcache),
-        element_bytes("fmha", rows.fmha),
-        system.memory_bandwidth_bytes_per_s,
-        system.peak_flops(flops_class("gemm", rows.gemm)),
-        system.peak_flops("fp8"),
-    )
+def _all_rows(pricing: Pricing, family: str, fmha: str) -> Iterator[SparseRows]:
+    """Everything measured; the tables of new tokens do not say an arithmetic."""
+    shapes = {each.hf_class: each for each in MEASURED}
+    for name, *formats, hf_class, _ in pricing.tables.keys(family):
+        if hf_class in shapes:
+            chooses = not str(name).endswith(TAKES_OVER)
+            module = structs.replace(shapes[str(hf_class)], heads=0, chooses=chooses)
+            *arithmetic, kvcache, gemm = (str(each) for each in formats)
+            yield SparseRows(module, Formats(gemm, kvcache, arithmetic[0] if arithmetic else fmha))

@@ -13,6 +13,7 @@ import numpy as np
 from aicfg.hardware import (  # noqa: F401  (they declare prices)
     all_to_all,
     attention,
+    block_sparse,
     collectives,
     combined,
     communication,

@@ -11,7 +11,7 @@ from aicfg.model_specs.config_keys import ConfigKeys
 from aicfg.model_specs.config_parts import attention_parts, moe_facts, windows
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.facts import entry_names, read_entry
-from aicfg.model_specs.parts import IndexerFacts, LatentFacts, LightningFacts, MoeFacts
+from aicfg.model_specs.parts import BlockIndexFacts, IndexerFacts, LatentFacts, LightningFacts, MoeFacts
 from aicfg.model_specs.recurrent import DeltaFacts
 
 _CLASSES = Path(__file__).with_name("classes.yaml")
@@ -56,6 +56,7 @@ class Architecture:
     moe: MoeFacts | None = None
     latent: LatentFacts | None = None
     indexer: IndexerFacts | None = None
+    block_index: BlockIndexFacts | None = None
     lightning: LightningFacts | None = None
     delta: DeltaFacts | None = None
     output_gate: bool = False

@@ -39,6 +39,10 @@ _MOST = {
     "linear_key_head_dim": 2**14,
     "linear_value_head_dim": 2**14,
     "linear_conv_kernel_dim": 2**10,
+    "sparse_num_index_heads": 2**14,
+    "sparse_index_dim": 2**14,
+    "sparse_topk_blocks": 2**20,
+    "sparse_block_size": 2**20,
 }
 """Beyond these a value is a mistake: at least ten times what any published model has."""
 
@@ -64,6 +68,13 @@ class ConfigKeys:
         for key, value in facts.get("must_equal", {}).items():
             if config.get(key, value) != value:
                 raise self.error(key, f"only {value!r} is covered, found {config[key]!r:.60}")
+
+    def inside(self, key: str) -> "ConfigKeys":
+        """The keys of a mapping within the config."""
+        value = self.config.get(key)
+        if not isinstance(value, Mapping):
+            raise self.error(key, f"a mapping is needed, found {value!r:.60}")
+        return ConfigKeys(value, {}, f"{self._source}: {key}")
 
     def name(self, key: str) -> str:
         """The name under which this config.json has our key: of several, the first that is there."""

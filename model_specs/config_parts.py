@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aicfg.model_specs.config_keys import ConfigKeys
-from aicfg.model_specs.parts import IndexerFacts, LatentFacts, LightningFacts, MoeFacts
+from aicfg.model_specs.parts import BlockIndexFacts, IndexerFacts, LatentFacts, LightningFacts, MoeFacts
 from aicfg.model_specs.recurrent import delta_facts
 
 _NO_ROPE_INTERVAL = 4
@@ -60,6 +60,7 @@ def attention_parts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> 
     return {
         "latent": latent_facts(keys, facts),
         "indexer": indexer_facts(keys, facts, layers),
+        "block_index": block_index_facts(keys, facts, layers),
         "lightning": lightning_facts(keys, facts, layers),
         "delta": delta_facts(keys, facts, layers),
     }
@@ -97,6 +98,21 @@ def _choosing_layers(keys: ConfigKeys, layers: int) -> int:
         return kinds.count("full")
     step, first = keys.count("index_topk_freq", default=1), keys.count("index_skip_topk_offset", default=2)
     return sum(1 for at in range(layers) if max(at - first + 1, 0) % step == 0)
+
+
+def block_index_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> BlockIndexFacts | None:
+    """The choice of blocks of a class that has it, in the layers marked 1."""
+    if not facts.get("block_index"):
+        return None
+    inside = keys.inside("sparse_attention_config")
+    kinds = inside.layers("sparse_attention_freq", layers)
+    return BlockIndexFacts(
+        heads=inside.count("sparse_num_index_heads"),
+        head_dim=inside.count("sparse_index_dim"),
+        topk_blocks=inside.count("sparse_topk_blocks"),
+        block=inside.count("sparse_block_size"),
+        layers=kinds.count(1) if kinds else layers,
+    )
 
 
 def lightning_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> LightningFacts | None:

@@ -35,6 +35,9 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     whole_experts_beside_sparse: bool = False
     """Models with sparse attention: split shared experts as the routed ones are; let every context-parallel
     rank compute them, the router and the embedding for all tokens."""
+    block_sparse_by_convention: bool = False
+    """MiniMax-M3: charge leading layers of full attention as sparse ones; leave the weights of the attention
+    and the cache of its index out."""
     indexers_by_convention: bool = False
     """Count an index of every layer in the cache and the weights, without the product of its keys."""
     norms_stand_for_sparse_attention: bool = False

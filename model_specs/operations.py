@@ -7,48 +7,21 @@ layers). None of them knows a millisecond: ``aicfg.hardware`` prices them.
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Literal
 
 from msgspec import Struct
 
-from aicfg.model_specs.parts import LatentFacts
+from aicfg.model_specs.attention_modules import BlockSparseModule as BlockSparseModule
+from aicfg.model_specs.attention_modules import SparseLatentModule as SparseLatentModule
+from aicfg.model_specs.product import Component as Component
+from aicfg.model_specs.product import Gemm as Gemm
+from aicfg.model_specs.product import Rows as Rows
 from aicfg.model_specs.recurrences import DeltaRule as DeltaRule
 from aicfg.model_specs.split import WHOLE as WHOLE
 from aicfg.model_specs.split import Split as Split
 
-Component = Literal["gemm", "moe", "bfloat16"]
-"""Whose quantisation an operation's weights follow; ``bfloat16`` is never quantised (lm_head, router)."""
-
 CollectiveKind = Literal["all_reduce", "all_gather", "reduce_scatter", "alltoall"]
 Phase = Literal["prefill", "decode"]
-
-
-class Rows(Enum):
-    """Which rows of the step's activations an operation works on."""
-
-    TOKENS = "tokens"
-    """Every token of the step."""
-    LOGITS = "logits"
-    """Only the positions whose next token is wanted."""
-
-
-class Gemm(Struct, frozen=True, cache_hash=True):
-    """Dense product of an (m, k) activation with a (k, n) weight; m is the number of ``rows``."""
-
-    name: str
-    n: int
-    k: int
-    count: float = 1
-    component: Component = "gemm"
-    rows: Rows = Rows.TOKENS
-    input_low_precision: bool = False
-    """The activation arrives already quantised (static fp8 scales: the scaling pass is saved)."""
-    narrow: bool = False
-    """So few columns that it may lie below every table; the speed of light stands in there."""
-    split: Split = WHOLE
-    tied: bool = False
-    """The weight is another operation's too and takes no memory of its own."""
 
 
 class Attention(Struct, frozen=True, cache_hash=True):
@@ -227,28 +200,6 @@ class WideLatentAttention(Struct, frozen=True, cache_hash=True):
     component: Component = "gemm"
 
 
-class SparseLatentModule(Struct, frozen=True, cache_hash=True):
-    """Latent attention to the tokens that an indexer chose (DSA), measured as one module with projections."""
-
-    name: str
-    hf_class: str
-    """Class of the model: the tables measured one shape of each."""
-    hidden: int
-    heads: int
-    """Query heads of one GPU."""
-    latent: LatentFacts
-    index_heads: int
-    index_head_dim: int
-    topk: int
-    chooses: bool = True
-    """Has an indexer; else it attends to what an earlier layer chose."""
-    component: Component = "gemm"
-    count: float = 1
-    context: int = 1
-    projections: tuple[Gemm, ...] = ()
-    """Products inside, which hold the weights; their counts are those of the module."""
-
-
 class AbsorbedProduct(Struct, frozen=True, cache_hash=True):
     """Batched product that folds the KV up-projection into queries (``before``) or outputs, in decoding."""
 
@@ -296,11 +247,12 @@ Operation = (
     | LatentModule
     | WideLatentAttention
     | SparseLatentModule
+    | BlockSparseModule
     | AbsorbedProduct
     | DeltaRule
     | Overlap
     | FirstMeasured
 )
 
-AttentionKernel = Attention | LatentAttention | WideLatentAttention | SparseLatentModule
+AttentionKernel = Attention | LatentAttention | WideLatentAttention | SparseLatentModule | BlockSparseModule
 """Operations whose time follows the requests' lengths; mixed steps price prompts and decoding apart."""

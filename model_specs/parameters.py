@@ -1,7 +1,7 @@
 """Number of parameters of a whole model."""
 
 from aicfg.model_specs.architecture import Architecture
-from aicfg.model_specs.parts import IndexerFacts, LatentFacts, MoeFacts
+from aicfg.model_specs.parts import BlockIndexFacts, IndexerFacts, LatentFacts, MoeFacts
 
 
 def parameter_count(arch: Architecture) -> int:
@@ -20,6 +20,8 @@ def _attention(arch: Architecture) -> int:
     if arch.latent is not None:
         indexers = _indexers(arch, arch.latent, arch.indexer) if arch.indexer else 0
         return arch.num_layers * _latent(arch, arch.latent) + indexers
+    if arch.block_index is not None:
+        return arch.num_layers * _grouped_query(arch) + _block_indexes(arch, arch.block_index)
     recurrent = arch.recurrent.layers * arch.recurrent.parameters(arch.hidden_size) if arch.recurrent else 0
     return arch.softmax_layers * _grouped_query(arch) + recurrent
 
@@ -46,6 +48,11 @@ def _indexers(arch: Architecture, latent: LatentFacts, facts: IndexerFacts) -> i
     """Queries, head weights and keys of every indexer, and the layer norm (with a bias) of its keys."""
     queries = latent.q_lora_rank * facts.heads * facts.head_dim
     return facts.layers * (queries + arch.hidden_size * (facts.heads + facts.head_dim) + 2 * facts.head_dim)
+
+
+def _block_indexes(arch: Architecture, facts: BlockIndexFacts) -> int:
+    """Queries and the one key of every index, and the norms of both."""
+    return facts.layers * ((facts.heads + 1) * arch.hidden_size * facts.head_dim + 2 * facts.head_dim)
 
 
 def _feed_forward(arch: Architecture) -> int:

@@ -73,6 +73,25 @@ class IndexerFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockIndexFacts:
+    """A small attention that chooses blocks of tokens which grouped-query attention sees (MiniMax's MSA)."""
+
+    heads: int
+    """Index heads; they share one key a token."""
+    head_dim: int
+    topk_blocks: int
+    block: int
+    """Tokens of one block."""
+    layers: int
+    """Layers that have it; the others attend to all tokens."""
+
+    @property
+    def topk(self) -> int:
+        """Tokens that each query attends to."""
+        return self.topk_blocks * self.block
+
+
+@dataclass(frozen=True, slots=True)
 class LightningFacts:
     """Linear attention with a fixed decay: a (head_dim, head_dim) state a head instead of a cache."""
 

@@ -10,6 +10,7 @@ from aicfg.model_specs.decoder import local_kv_heads
 from aicfg.model_specs.graph import Conventions
 from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.operations import (
+    BlockSparseModule,
     Embedding,
     ExpertCompute,
     Experts,
@@ -55,7 +56,7 @@ def _bytes(operation: Operation, quant: Quant) -> float:
             return _expert_elements(operation) * _element("moe", quant)
         case WideLatentAttention(parameters=parameters, count=count, component=component):
             return parameters * count * _element(component, quant)
-        case SparseLatentModule(projections=projections):
+        case SparseLatentModule(projections=projections) | BlockSparseModule(projections=projections):
             return weight_bytes(projections, quant)
         case FirstMeasured(parts=parts, count=count):
             return count * weight_bytes(parts, quant)
@@ -86,7 +87,7 @@ def kv_bytes_per_sequence(
     """KV-cache bytes of one request of ``tokens`` tokens on one GPU, all layers; vectorised over ``tokens``.
 
     Grouped-query layers keep 2·⌈n_kv/tp⌉·d elements a token, within a window no more tokens than it; latent
-    attention keeps one compressed vector that tp does not split, sparse attention an index beside it;
+    attention keeps one compressed vector that tp does not split, sparse attention a key of its index too;
     recurrent layers keep one state a request instead. Context parallelism saves nothing: decode needs the
     whole cache on every rank. Source: performance model §5.
     """
@@ -96,6 +97,10 @@ def kv_bytes_per_sequence(
     if arch.latent is not None:
         return arch.num_layers * arch.latent.cached * element * tokens
     layer = 2 * local_kv_heads(arch, layout) * arch.head_dim * element
+    if arch.block_index is not None:
+        indexed = not conventions.block_sparse_by_convention
+        index = arch.block_index.layers * arch.block_index.head_dim * element if indexed else 0
+        return (arch.num_layers * layer + index) * tokens
     whole = arch.softmax_layers - arch.windowed_layers
     kept = _at_most(tokens, arch.sliding_window) if arch.windowed_layers else tokens
     return layer * (whole * tokens + arch.windowed_layers * kept) + _state_bytes(arch, layout)

@@ -41,7 +41,7 @@ def test_a_yes_names_the_smallest_worker() -> None:
             ("zai-org/GLM-4.7", "h200_sxm", "vllm"),
             "experts: table moe of vllm 0.24.0 on h200_sxm: no rows for",
         ),
-        (("MiniMaxAI/MiniMax-M3", "h200_sxm", "vllm"), "(sparse attention) is not covered yet"),
+        (("deepseek-ai/DeepSeek-V4-Pro", "h200_sxm", "vllm"), "(sparse attention) is not covered yet"),
         (("Qwen/Qwen3-33B", "h200_sxm", "vllm"), "did you mean 'Qwen/Qwen3-32B'"),
         (
             ("meta-llama/Llama-4-Maverick-17B-128E-Instruct", "b60", "vllm"),
@@ -89,7 +89,7 @@ def test_the_catalogue(run: Callable[..., Any]) -> None:
     assert rows.pop("model") == "h100_sxm"
     assert set(rows) == set(catalogue_ids())
     assert rows["Qwen/Qwen3-32B"] == "v"
-    assert rows["MiniMaxAI/MiniMax-M3"] == "·"
+    assert rows["deepseek-ai/DeepSeek-V4-Pro"] == "·"
 
 
 def test_json(run: Callable[..., Any]) -> None:

@@ -1,6 +1,8 @@
-"""Prices over made-up tables."""
+"""Prices over made-up tables; the helpers beside the tests can be imported."""
 
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from aicfg.hardware.profile import load_profile
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError
 from aicfg.model_specs.quantization import Quant
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 Made = Mapping[str, Mapping[Key, Any]]
 

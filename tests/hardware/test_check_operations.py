@@ -5,19 +5,17 @@ Every row of kind ``op`` of ``tests/data/check_values*.csv`` is one test; its ca
 """
 
 import csv
-import re
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from msgspec import structs
+from module_cases import MODULES, Described, formats, numbers
 
 import aicfg.hardware.step  # noqa: F401  (imports every module that declares prices)
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.profile import load_profile
-from aicfg.hardware.sparse_rows import MEASURED
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables
 from aicfg.model_specs.operations import (
@@ -31,30 +29,18 @@ from aicfg.model_specs.operations import (
     Gemm,
     LatentAttention,
     LatentModule,
-    Operation,
     PointToPoint,
 )
 from aicfg.model_specs.quantization import Quant
 
 DATA = sorted((Path(__file__).parents[1] / "data").glob("check_values*.csv"))
 PROFILE = "aiconfigurator-0.12"
-Described = tuple[Operation, Quant]
 
 
 @cache
 def pricing(system: str, backend: str, quant: Quant) -> Pricing:
     """Prices of single operations."""
     return Pricing(load_system(system), open_tables(system, backend), quant, load_profile(PROFILE))
-
-
-def numbers(case: str) -> dict[str, int]:
-    """``m=64 n=4096`` as a mapping."""
-    return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)(?![\d.])", case)}
-
-
-def formats(case: str) -> dict[str, str]:
-    """``fmha=bfloat16 kv=fp8 gemm=fp8_block`` as a mapping."""
-    return dict(re.findall(r"\b(fmha|kv|gemm|dist)=(\w+(?:\.\d+)?)", case))
 
 
 def operation_ms(case: str) -> float:
@@ -111,14 +97,6 @@ def latent_attention(_: list[str], text: str) -> Described:
     return LatentAttention("op", numbers(text)["heads"]), quant
 
 
-def sparse_module(words: list[str], text: str) -> Described:
-    """``dsa_ctx_module class fmha= kv= gemm= heads= b= s= prefix=``, ``…_skip_module`` without an indexer."""
-    named, family = formats(text), text.split()[0]
-    (like,) = (each for each in MEASURED if each.hf_class == words[0])
-    quant = Quant(gemm=named["gemm"], fmha=named.get("fmha", "bfloat16"), kvcache=named["kv"])
-    return structs.replace(like, heads=numbers(text)["heads"], chooses="skip" not in family), quant
-
-
 def all_to_all(words: list[str], text: str) -> Described:
     """``moe_a2a transport stage ep= tokens=`` of DeepSeek-V3's shape."""
     transport, stage = words[:2]
@@ -143,10 +121,7 @@ DESCRIBED = {
     "mla_gen_module": latent_module,
     "ctx_mla": latent_attention,
     "gen_mla": latent_attention,
-    "dsa_ctx_module": sparse_module,
-    "dsa_gen_module": sparse_module,
-    "dsa_ctx_skip_module": sparse_module,
-    "dsa_gen_skip_module": sparse_module,
+    **MODULES,
     "moe_a2a": all_to_all,
     "nccl": collective,
     "custom_allreduce": lambda _, t: (AllReduce("op", numbers(t)["h"], numbers(t)["tp"]), Quant()),
