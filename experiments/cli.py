@@ -228,9 +228,10 @@ def _add_data_mode(command: argparse.ArgumentParser, default: str | None) -> Non
 
 
 def _add_tables(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    from aicfg.experiments.command_doctor import run_tables_doctor
     from aicfg.experiments.command_tables import run_tables_import, run_tables_list
 
-    tables = commands.add_parser("tables", help="import or list silicon tables")
+    tables = commands.add_parser("tables", help="import, list or examine silicon tables")
     actions = tables.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listing = actions.add_parser("list", help="what is there, with rows and ranges")
     listing.set_defaults(run=run_tables_list)
@@ -238,10 +239,17 @@ def _add_tables(commands: "argparse._SubParsersAction[_Parser]") -> None:
     importing.set_defaults(run=run_tables_import)
     importing.add_argument("source", metavar="SOURCE", help="an installed or unpacked systems folder")
     importing.add_argument("--out", metavar="DIR", help="where to write (default: the tables of this aicfg)")
-    for command in (listing, importing):
+    doctor = actions.add_parser("doctor", help="which measurements are implausible, and what replaces them")
+    doctor.set_defaults(run=run_tables_doctor)
+    doctor.add_argument(
+        "folder", metavar="DIR", nargs="?", help="tables of your own (default: those of this aicfg)"
+    )
+    doctor.add_argument("--family", help="only this family of tables; shows its worst rows")
+    for command in (listing, importing, doctor):
         command.add_argument("--system", help="only this GPU system")
         command.add_argument("--backend", help="only this serving engine")
-    listing.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    for command in (listing, doctor):
+        command.add_argument("--json", action="store_true", help="print JSON and nothing else")
 
 
 def _add_deploy(commands: "argparse._SubParsersAction[_Parser]") -> None:

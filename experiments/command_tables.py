@@ -45,7 +45,8 @@ def _ranges(row: "TableRow") -> dict[str, list[int]]:
     return {axis: [least, most] for axis, least, most in row.ranges}
 
 
-def _table(left: tuple[str, ...], right: tuple[str, ...], last: tuple[str, ...] = ()) -> "Table":
+def plain_table(left: tuple[str, ...], right: tuple[str, ...], last: tuple[str, ...] = ()) -> "Table":
+    """A table of columns to the left, figures, and texts that may wrap."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -55,7 +56,7 @@ def _table(left: tuple[str, ...], right: tuple[str, ...], last: tuple[str, ...] 
 
 
 def _engines(rows: list["TableRow"]) -> "Table":
-    table = _table(("system", "engine", "version"), ("families", "keys", "rows", "MB"))
+    table = plain_table(("system", "engine", "version"), ("families", "keys", "rows", "MB"))
     for (system, backend), group in groupby(rows, lambda row: (row.system, row.backend)):
         families = list(group)
         version = next((row.version for row in families if not row.newer), "-")
@@ -68,7 +69,7 @@ def _engines(rows: list["TableRow"]) -> "Table":
 
 
 def _families(rows: list["TableRow"]) -> "Table":
-    table = _table(("engine", "version", "family"), ("keys", "rows"), ("ranges",))
+    table = plain_table(("engine", "version", "family"), ("keys", "rows"), ("ranges",))
     for row in rows:
         ranges = ", ".join(f"{axis} {least:,}…{most:,}" for axis, least, most in row.ranges)
         table.add_row(row.backend, row.version, row.family, f"{row.keys:,}", f"{row.rows:,}", ranges)
@@ -87,12 +88,12 @@ def run_tables_import(options: Namespace) -> int:
         raise InputError("--system and --backend need --out: the tables of this aicfg are replaced whole")
     out = DATA if options.out is None else Path(options.out)
     systems_out = FOLDER if options.out is None else None
-    import_tables(Path(options.source), out, systems, backends, _progress(), systems_out)
+    import_tables(Path(options.source), out, systems, backends, progress(), systems_out)
     print(f"aicfg: wrote {out}", file=sys.stderr)
     return 0
 
 
-def _progress() -> "Progress":
+def progress() -> "Progress":
     """Shows how far the import is, on a terminal."""
     watched = sys.stderr.isatty()
 

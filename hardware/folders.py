@@ -7,6 +7,7 @@ from typing import Protocol
 from aicfg.hardware.descriptions import load_description, sound_system
 from aicfg.hardware.system import System, read_description
 from aicfg.hardware.tables.cache import imported_root, refuse_faulty
+from aicfg.hardware.tables.doctor import places_of
 from aicfg.hardware.tables.store import COMMON, MANIFEST, read_manifest
 from aicfg.model_specs.errors import InputError, nearest
 
@@ -26,6 +27,10 @@ class Folder(Protocol):
 
     def versions(self, system: str) -> dict[str, str]:
         """The version of each engine that has tables for a system here."""
+
+    @property
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        """Systems and engines that there are tables of."""
 
 
 def open_folder(path: Path, cache: Path | None = None) -> Folder:
@@ -87,6 +92,11 @@ class OwnFolder:
             name: str(read_manifest(self.path, system, name).get("version", "")) for name in sorted(engines)
         }
 
+    @property
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        """Systems and engines that there are tables of."""
+        return places_of(self.path)
+
 
 class SourceFolder:
     """A folder in the format of aiconfigurator-core, converted when asked for."""
@@ -130,3 +140,8 @@ class SourceFolder:
         from aicfg.hardware.tables.systems_import import default_versions
 
         return default_versions(self.path, system) if system in self.systems else {}
+
+    @property
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        """Systems and engines that there are tables of."""
+        return tuple((system, backend) for system in self.systems for backend in self.versions(system))

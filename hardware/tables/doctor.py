@@ -4,7 +4,7 @@ The rules are those of ``plausible``; what is found is written by ``repairs`` an
 ``aicfg tables doctor``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,52 +52,48 @@ class Examined:
 
 
 class Shelf:
-    """The tables of all systems and engines: a folder's own before the shipped ones."""
+    """Tables to examine, and the shipped ones as witnesses of what they lack."""
 
-    def __init__(self, root: Path = DATA, beside: Sequence[Path] = (DATA,)) -> None:
-        """``root`` is examined; ``beside`` are folders whose tables serve as witnesses too."""
-        self.root = root
-        self._roots = list(dict.fromkeys((root, *beside)))
+    def __init__(self, own: Mapping[Place, Path]) -> None:
+        """``own``: the folder of each system's and engine's tables to examine."""
+        self.own = dict(own)
         self._open: dict[Place, Tables | None] = {}
-
-    @property
-    def own(self) -> tuple[Place, ...]:
-        """The systems and engines of the folder."""
-        places = sorted((p.parent.parent.name, p.parent.name) for p in self.root.glob(f"*/*/{MANIFEST}"))
-        return tuple(place for place in places if place[1] != COMMON)
 
     def engines(self, systems: Iterable[str]) -> tuple[str, ...]:
         """Engines that any of the systems has tables of."""
-        found = {
-            p.parent.name for root in self._roots for s in systems for p in root.glob(f"{s}/*/{MANIFEST}")
-        }
-        return tuple(sorted(found - {COMMON}))
+        wanted = set(systems)
+        return tuple(sorted({engine for system, engine in {*self.own, *places_of(DATA)} if system in wanted}))
 
-    def tables(self, system: str, backend: str) -> Tables | None:
+    def tables(self, place: Place) -> Tables | None:
         """The tables of one engine on one system."""
-        place = (system, backend)
         if place not in self._open:
-            roots = [root for root in self._roots if (root / system / backend / MANIFEST).is_file()]
-            self._open[place] = open_tables(system, backend, root=roots[0]) if roots else None
+            shipped = DATA if (DATA / "/".join(place) / MANIFEST).is_file() else None
+            root = self.own.get(place, shipped)
+            self._open[place] = open_tables(*place, root=root) if root else None
         return self._open[place]
 
-    def grid(self, system: str, backend: str, family: str, key: Key) -> Grid | None:
+    def grid(self, place: Place, family: str, key: Key) -> Grid | None:
         """The preferred grid of a key; None if there is none."""
-        tables = self.tables(system, backend)
+        tables = self.tables(place)
         if tables is None or family not in tables.families or key not in tables.keys(family):
             return None
         return tables.grid(family, key)
 
 
+def places_of(root: Path) -> tuple[Place, ...]:
+    """The systems and engines that a folder in our format has tables of."""
+    places = sorted((path.parent.parent.name, path.parent.name) for path in root.glob(f"*/*/{MANIFEST}"))
+    return tuple(place for place in places if place[1] != COMMON)
+
+
 def generations(systems: Iterable[System]) -> list[list[System]]:
     """Systems grouped with their neighbours: the same compute capability but for its last digit."""
     groups: list[list[System]] = []
-    for system in sorted(systems, key=lambda each: each.name):
+    for system in sorted(systems, key=lambda each: (-each.memory_bandwidth_bytes_per_s, each.name)):
         for group in groups:
-            first = group[0]
-            ratio = system.memory_bandwidth_bytes_per_s / first.memory_bandwidth_bytes_per_s
-            near = 1.0 / MOST_BANDWIDTH_RATIO <= ratio <= MOST_BANDWIDTH_RATIO
-            if system.sm // 10 == first.sm // 10 and near:
+            fastest = group[0]
+            ratio = fastest.memory_bandwidth_bytes_per_s / system.memory_bandwidth_bytes_per_s
+            if system.sm // 10 == fastest.sm // 10 and ratio <= MOST_BANDWIDTH_RATIO:
                 group.append(system)
                 break
         else:
@@ -109,28 +105,28 @@ def examine(
     shelf: Shelf,
     systems: Iterable[System],
     wanted: Callable[[str, str, str], bool] = lambda system, backend, family: True,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress | None = None,
     margins: Margins = MARGINS,
 ) -> Iterator[Examined]:
-    """Every key of the folder's tables, accused or not.
+    """Every key of the shelf's own tables, accused or not.
 
     Parameters
     ----------
-    systems : descriptions of the folder's systems and of their neighbours.
+    systems : descriptions of the tables' systems and of their neighbours.
     wanted : which (system, engine, family) to examine.
     progress : called as ``progress(what, done, total)`` before each family of a generation and at the end.
     """
-    own = set(shelf.own)
+    progress = progress or (lambda what, done, total: None)
     jobs = []
     for group in generations(systems):
         engines = shelf.engines(system.name for system in group)
-        places = [(s.name, e) for s in group for e in engines if (s.name, e) in own]
+        places = [(s.name, e) for s in group for e in engines if (s.name, e) in shelf.own]
         for name in families():
             asked = {(s, e) for s, e in places if _examined(name) and wanted(s, e, name)}
             if asked:
                 jobs.append((group, engines, name, asked))
     for done, (group, engines, name, asked) in enumerate(jobs):
-        progress(f"{group[0].name} {name}", done, len(jobs))
+        progress(f"examining {group[0].name} {name}", done, len(jobs))
         yield from _Bench(shelf, group, engines, name, margins).examine(asked)
     progress("done", len(jobs), len(jobs))
 
@@ -154,7 +150,7 @@ class _Bench:
         """The keys of the systems and engines asked for."""
         keys: set[Key] = set()
         for place in asked:
-            tables = self.shelf.tables(*place)
+            tables = self.shelf.tables(place)
             if (
                 tables is not None and not families()[self.family].shared
             ):  # what is the system's has no witness
@@ -165,11 +161,11 @@ class _Bench:
     def _examine_key(self, key: Key, asked: set[Place]) -> Iterator[Examined]:
         grids = self._grids(key)
         axes = _union(list(grids.values()))
-        speed = np.array([(s.memory_bandwidth_bytes_per_s, s.flops[WIDEST]) for s in self.group])
+        speed = np.array([(s.memory_bandwidth_bytes_per_s, s.flops.get(WIDEST, 1.0)) for s in self.group])
         stack, wider = self._stack(grids, axes), self._wider(key, axes)
         verdict = judge(stack, speed, wider, self._size_axes(), self._margins())
         for place in sorted(asked & grids.keys()):
-            grid, tables = grids[place], self.shelf.tables(*place)
+            grid, tables = grids[place], self.shelf.tables(place)
             assert tables is not None
             lane = next(iter(tables.lanes(self.family, key)), "")
             at, inside = self._position(place), _within(axes, grid.axes)
@@ -181,7 +177,7 @@ class _Bench:
 
     def _grids(self, key: Key) -> dict[Place, Grid]:
         places = [(system.name, backend) for system in self.group for backend in self.engines]
-        found = {place: self.shelf.grid(*place, self.family, key) for place in places}
+        found = {place: self.shelf.grid(place, self.family, key) for place in places}
         return {place: grid for place, grid in found.items() if grid is not None}
 
     def _stack(self, grids: dict[Place, Grid], axes: Axes) -> FloatArray:

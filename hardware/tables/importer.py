@@ -13,6 +13,7 @@ from aicfg.hardware.tables.archive import Entry, write_archive
 from aicfg.hardware.tables.families import Family, families
 from aicfg.hardware.tables.lanes import lane_order
 from aicfg.hardware.tables.precedence import Source, newer_versions, sources_for
+from aicfg.hardware.tables.repairs import described_systems, write_repairs
 from aicfg.hardware.tables.rows import Group, Merged, first_seen, merge_sources
 from aicfg.hardware.tables.source import (
     BACKENDS,
@@ -55,7 +56,7 @@ def import_tables(
     ----------
     source : the ``systems/`` folder of aiconfigurator-core or one that holds it; None: an installed package.
     out : folder to write: ``<system>/<backend>/<family>.npz`` with a manifest each. Written beside it first,
-        then put in its place; what was there is replaced.
+        then put in its place; what was there is replaced. Estimates for implausible rows are among it.
     systems, backends : only these; None means all that the source has.
     progress : called as ``progress(what, done, total)`` before each family and at the end.
     systems_out : folder for the system descriptions; None means ``systems`` in `out`.
@@ -81,6 +82,7 @@ def import_tables(
         built = Path(folder) / "data"
         _import_families(root, built, jobs, progress or _silent)
         import_systems(root, systems_out or built / "systems")
+        write_repairs(built, described_systems(systems_out or built / "systems"), progress)
         _put_in_place(built, out)
     return out
 

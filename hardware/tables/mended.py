@@ -34,6 +34,11 @@ class MendedTables(Tables):
         self._measured = tables
         self._repairs: dict[str, _Repairs | None] = {}
 
+    @property
+    def opened(self) -> tuple[str, ...]:
+        """Names of the families that were read so far."""
+        return self._measured.opened
+
     def keys(self, family: str) -> tuple[Key, ...]:
         """Every key of a family, ascending; none if there is no such table."""
         return self._measured.keys(family)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from aicfg.hardware.system import System
+from aicfg.hardware.descriptions import load_description
+from aicfg.hardware.system import System, load_system, system_names
 from aicfg.hardware.tables.archive import Entry, write_archive
-from aicfg.hardware.tables.doctor import Examined, Progress, Shelf, examine
+from aicfg.hardware.tables.doctor import Examined, Progress, Shelf, examine, places_of
 from aicfg.hardware.tables.mended import FOLDER, repairs_path
-from aicfg.hardware.tables.store import DATA
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ Table = tuple[str, str, str]
 
 
 def write_repairs(
-    root: Path, systems: Iterable[System], progress: Progress = lambda what, done, total: None
+    root: Path, systems: Iterable[System], progress: Progress | None = None
 ) -> dict[Table, Count]:
     """Examines a folder's tables and writes what stands in for their implausible rows.
 
@@ -39,7 +39,7 @@ def write_repairs(
     """
     counts: dict[Table, Count] = {}
     entries: dict[Table, list[Entry]] = {}
-    for found in examine(Shelf(root, (DATA,)), systems, progress=progress):
+    for found in examine(Shelf(dict.fromkeys(places_of(root), root)), systems, progress=progress):
         table = (found.system, found.backend, found.family)
         rows, replaced = int((~np.isnan(found.grid.values)).sum()), int((found.rule > 0).sum())
         before = counts.get(table, Count(0, 0))
@@ -52,6 +52,12 @@ def write_repairs(
         head = {"system": system, "backend": backend, "family": family, "values": ["estimate", "rule"]}
         write_archive(repairs_path(root, system, backend, family), head, own)
     return counts
+
+
+def described_systems(folder: Path) -> list[System]:
+    """The systems that a folder's files describe, and the shipped ones that go by other names."""
+    own = {path.stem: load_description(path) for path in sorted(folder.glob("*.yaml"))}
+    return [*own.values(), *(load_system(name) for name in system_names() if name not in own)]
 
 
 def _entry(found: Examined) -> Entry:

@@ -9,6 +9,7 @@ import pytest
 
 from aicfg.hardware.tables.importer import import_tables
 from aicfg.hardware.tables.listing import list_tables
+from aicfg.hardware.tables.mended import mended
 from aicfg.hardware.tables.store import open_tables
 from aicfg.model_specs.errors import InputError
 
@@ -174,11 +175,26 @@ def test_never_replaces_what_is_no_table(source: Path, tmp_path: Path, kind: str
 
 
 def test_progress(source: Path, tmp_path: Path) -> None:
-    """Progress counts every family up to the total."""
+    """Progress counts every family up to the total, first those imported, then those examined."""
     seen: list[tuple[str, int, int]] = []
     import_tables(source, tmp_path / "out", progress=lambda *step: seen.append(step))
-    assert [done for _, done, _ in seen] == list(range(len(seen)))
-    assert seen[0][0] == "gpu vllm gemm" and seen[-1] == ("done", len(seen) - 1, len(seen) - 1)
+    ends = [i + 1 for i, (_, done, total) in enumerate(seen) if done == total]
+    imported, examined = seen[: ends[0]], seen[ends[0] : ends[1]]
+    assert ends[1:] == [len(seen)]
+    for phase in (imported, examined):
+        assert [done for _, done, _ in phase] == list(range(len(phase)))
+    assert imported[0][0] == "gpu vllm gemm" and examined[0][0] == "examining gpu gemm"
+
+
+def test_implausible_rows_have_estimates(source: Path, tmp_path: Path) -> None:
+    """What an import reads is examined on the way: a time that larger sizes undercut has its estimate."""
+    rows = [("bf16", m, 64, 64, "own", 9.0 if m == 2 else 1.0 + m / 8) for m in (1, 2, 4, 8, 16)]
+    _parquet(source, "gemm/vllm/0.24.0", "gemm_perf", GEMM, rows)
+    tables = open_tables("gpu", "vllm", root=import_tables(source, tmp_path / "own"))
+    assert tables.grid("gemm", ("bf16",)).values[-1, -1, 1] == 9.0
+    grid = mended(tables).grid("gemm", ("bf16",))
+    assert grid.values[-1, -1].tolist()[:5] == [1.125, 1.5, 1.5, 2.0, 3.0]
+    assert grid.replaced is not None and np.argwhere(grid.replaced).tolist() == [[1, 1, 1]]
 
 
 def test_system_descriptions_come_along(imported: Path) -> None:
