@@ -1,15 +1,19 @@
 """aicfg against AIConfigurator's own answers: output tokens/s of the whole GPU budget, under the same
 profile.
 
-    python tests/bench/peer_cases.py
+    python tests/bench/peer_cases.py [--mixed]
 
 Reads ``tests/data/peer_cases.csv`` (what AIConfigurator 0.12.0 answered) and prints, for each case and mode,
-both figures and why ours is larger: a batch that its grid skips, or GPUs that its answer leaves idle.
+both figures and why ours is larger: a batch that its grid skips, or GPUs that its answer leaves idle. With
+``--mixed``: its best answer, our plain optimum (mode auto, one type a role, whole prompts), and ours with
+aggregated workers beside prefill and decode, any number of types a role and free chunk budgets.
 """
 
+import argparse
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aicfg
 from aicfg.experiments.words import pool_words
@@ -63,7 +67,38 @@ class Comparison:
         return (self.ours.tokens_per_s or 0.0) >= self.peer_tokens_per_s - ROUNDING * self.budget
 
 
-def experiment(row: dict[str, str], mode: str) -> dict[str, object]:
+PLAIN: dict[str, Any] = {"mode": "auto"}
+FREE: dict[str, Any] = {
+    "mode": "mixed",
+    "types_per_role": "any",
+    "search": {"agg": {"chunk_tokens": "auto"}},
+}
+
+
+@dataclass(frozen=True)
+class Freedom:
+    """One case, asked plainly and with everything free."""
+
+    case: str
+    peer_tokens_per_s: float
+    """The better of the peer's two answers."""
+    plain: aicfg.Plan
+    free: aicfg.Plan
+
+    @property
+    def gain(self) -> float:
+        """What the freedom adds to the plain optimum, as a share of it."""
+        return (self.free.tokens_per_s or 0.0) / (self.plain.tokens_per_s or 1.0) - 1.0
+
+
+def free(row: dict[str, str]) -> Freedom:
+    """Solve one case both ways."""
+    plans = [aicfg.solve(experiment(row, **serving)) for serving in (PLAIN, FREE)]
+    answers = (float(row[f"{mode}_tokens_s"]) for mode in PEER_BATCHES if row[f"{mode}_meets_sla"] == "True")
+    return Freedom(row["case"], max(answers), *plans)
+
+
+def experiment(row: dict[str, str], mode: str, **serving: Any) -> dict[str, Any]:
     """The case as an experiment."""
     return {
         "name": f"{row['case']}-{mode}",
@@ -71,7 +106,7 @@ def experiment(row: dict[str, str], mode: str) -> dict[str, object]:
         "workload": {"isl": int(row["isl"]), "osl": int(row["osl"]), "prefix": int(row["prefix"])},
         "sla": {"ttft_ms": float(row["ttft_ms_sla"]), "tpot_ms": float(row["tpot_ms_sla"])},
         "fleet": {"system": row["system"], "gpus": int(row["gpus"])},
-        "serving": {"backend": row["backend"], "mode": mode},
+        "serving": {"backend": row["backend"], "mode": mode, **serving},
         "profile": "aiconfigurator-0.12",
     }
 
@@ -90,7 +125,28 @@ def cases() -> list[dict[str, str]]:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print one of the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--mixed", action="store_true", help="plain beside mixed with everything free")
+    (_print_freedoms if parser.parse_args().mixed else _print_cases)()
+
+
+def _print_freedoms() -> None:
+    print(f"{'case':5}{'peer':>10}{'plain':>10}{'free':>10}{'gain':>8}{'proven':>8}  plan")
+    for row in cases():
+        found = free(row)
+        plan = " + ".join(pool_words(pool) for pool in found.free.pools)
+        proven = "yes" if {found.plain.status, found.free.status} == {"optimal"} else "no"
+        print(
+            f"{found.case:5}{found.peer_tokens_per_s:10.1f}{found.plain.tokens_per_s or 0:10.1f}"
+            f"{found.free.tokens_per_s or 0:10.1f}{found.gain:8.2%}{proven:>8}  {plan}",
+            flush=True,
+        )
+
+
+def _print_cases() -> None:
     print(f"{'case':5}{'mode':8}{'aicfg':>10}{'peer':>10}{'gain':>8}  {'GPUs':>9}  why, and the plan")
     for row in cases():
         for mode in ("agg", "disagg"):

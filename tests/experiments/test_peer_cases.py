@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
-from peer_cases import Comparison, cases, compare
+from peer_cases import Comparison, cases, compare, free
 
 
 @pytest.mark.parametrize("mode", ["agg", "disagg"])
@@ -18,6 +18,16 @@ def test_at_least_the_peers_answer(row: dict[str, str], mode: str) -> None:
     assert found.at_least
     if found.skipped_batch:
         assert found.gain > 0.0
+
+
+@pytest.mark.parametrize("row", cases()[::2], ids=lambda row: row["case"])
+def test_freedom_never_hurts(row: dict[str, str]) -> None:
+    """Mixed serving, any types and any chunk budget serve at least the plain optimum."""
+    found = free(row)
+    assert found.free.status == "optimal"
+    assert found.free.certificate.gap == 0.0
+    assert found.free.certificate.recomputed == pytest.approx(found.free.tokens_per_s, rel=1e-6)
+    assert found.gain >= -1e-9
 
 
 def test_the_cases_cover_dense_and_mixture_models() -> None:
