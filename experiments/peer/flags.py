@@ -94,9 +94,8 @@ KERNELS = (
     Flag(
         ("--enable-chunked-prefill",),
         kinds.SWITCH,
-        "accepted; chunks of prompts are always chosen",
+        "aggregated steps may hold part of a prompt",
         "enable_chunked_prefill",
-        "ignored",
     ),
     Flag(
         ("--enable-wideep",),

@@ -49,7 +49,7 @@ _WORKER = (
     *(Key(f"{component}_quant_mode", kinds.quant(component)) for component in COMPONENTS),
     Key("enable_wideep", kinds.SWITCH, False, "ignored"),
     Key("enable_eplb", kinds.SWITCH, False, "not modelled"),
-    Key("enable_chunked_prefill", kinds.SWITCH, False, "ignored"),
+    Key("enable_chunked_prefill", kinds.SWITCH, False),
 )
 WORKER_KEYS = {key.name: key for key in _WORKER}
 """Keys that each role may set for itself, under its prefix."""

@@ -137,7 +137,9 @@ def _search(request: Request, role: str) -> dict[str, Any]:
     search: dict[str, Any] = {ours: list(values) for ours, values in lists if values}
     if request.get("moe_backend") == "deepep_moe":
         search.setdefault("moe_tp", [1])  # that exchange has no split experts
-    most = None if role == "agg" else request.get(f"{role}_max_batch_size")
+    if role == "agg":
+        return search | ({"chunk_tokens": "auto"} if request.get("enable_chunked_prefill") else {})
+    most = request.get(f"{role}_max_batch_size")
     return search | ({"max_batch": most} if most else {})
 
 

@@ -18,7 +18,6 @@ EXEMPT = {
     "--log-level": "the report is no log",
     "--no-color": "the report is plain text",
     "--enable-wideep": "deprecated and ignored there too: wide expert parallelism is searched by itself",
-    "--enable-chunked-prefill": "chunks of prompts are part of every plan and of every server's settings",
     "--generator-help-backend": "filters a text of the deployment's issue",
 }
 """Accepted without an effect, and why."""
@@ -110,6 +109,7 @@ ELSEWHERE = {
     "--nextn": "below",
     "--nextn-accepted": "below",
     "--moe-backend": "below",
+    "--enable-chunked-prefill": "below",
     "--target-request-rate": "test_recommend.py",
     "--target-concurrency": "test_recommend.py",
     "--save-dir": "test_folder.py",
@@ -152,9 +152,18 @@ def test_what_is_not_modelled_is_named(flag: str, report: Callable[..., str]) ->
 def test_what_is_ignored_changes_nothing(flag: str, plans: Callable[..., Plans]) -> None:
     """The flag is accepted and the plans are the same."""
     values = {"--log-level": "ERROR", "--generator-help-backend": "vllm", "--engine-step-backend": "rust"}
-    switches = ("--no-color", "--enable-wideep", "--enable-chunked-prefill")
+    switches = ("--no-color", "--enable-wideep")
     given = (flag,) if flag in switches else (flag, values.get(flag, "op_level"))
     assert _rates(plans(*BASE, *given)) == _rates(plans(*BASE))
+
+
+def test_chunked_prefill(plans: Callable[..., Plans]) -> None:
+    """Steps that may hold part of a prompt serve more by aggregated workers, and the same by others."""
+    tight = (*BASE, "--tpot", "20")
+    plain, chunked = plans(*tight), plans(*tight, "--enable-chunked-prefill")
+    rates = [{plan["mode"]: plan["tokens_per_s"] for plan in found} for found in (plain, chunked)]
+    assert rates[1]["agg"] > rates[0]["agg"]
+    assert rates[1]["disagg"] == rates[0]["disagg"]
 
 
 def test_drafts(plans: Callable[..., Plans]) -> None:

@@ -112,6 +112,7 @@ EFFECTS: dict[str, tuple[dict[str, Any], Any, Check]] = {
         lambda new, old: new[0]["pools"][1]["workers"] == 1 < old[0]["pools"][1]["workers"],
     ),
     "nextn": (AGG, 0, lambda new, old: _rate(new) == _rate(old)),
+    "enable_chunked_prefill": ({**AGG, "tpot": 20}, True, lambda new, old: _rate(new) > _rate(old)),
 }
 """Keys: the experiment, the value, and what must hold of the plan beside the one without the key."""
 
@@ -137,7 +138,7 @@ EXPERTS = ("dp", "moe_tp", "moe_ep", "cp")
 """Lists that a mixture of experts needs; see below."""
 
 DEPLOYED = ("max_seq_len", "attention_backend")
-IGNORED = ("enable_wideep", "enable_chunked_prefill", "engine_step_backend", "forward_model")
+IGNORED = ("enable_wideep", "engine_step_backend", "forward_model")
 SHOWN = {"pareto_sweep", "strict_sla"}
 ELSEWHERE = {"nextn_accepted", "moe_backend"}
 """See ``test_flags.py``."""
@@ -150,7 +151,7 @@ def _not_modelled() -> set[str]:
 def test_every_flat_key_is_in_a_table() -> None:
     """No key is accepted without a test of its effect, or a reason why there is none."""
     experts = {f"{role}_{name}_candidates" for role in ("agg", "prefill", "decode") for name in EXPERTS}
-    own = (*IGNORED, *BY_ROLE, *SHARED, NO_EXPERTS)
+    own = (*IGNORED, *BY_ROLE, *SHARED, NO_EXPERTS, "enable_chunked_prefill")
     of_roles = {f"{role}_{name}" for role in ("prefill", "decode") for name in own} & set(KEYS)
     known = {*EFFECTS, *experts, *DEPLOYED, *IGNORED, *of_roles, *SHOWN, *ELSEWHERE}
     assert set(KEYS) == known | _not_modelled()
