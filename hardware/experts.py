@@ -4,12 +4,14 @@ Rules: performance model of AIConfigurator 0.12, §3.3, §3.4 and §4.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aicfg.hardware.expert_estimates import experts_loan
+from aicfg.hardware.expert_lenders import lent_by_engines
 from aicfg.hardware.expert_tables import ExpertShape, expert_sweep, experts_roofline, wide_sweep
 from aicfg.hardware.interpolation import FloatArray, IntArray
 from aicfg.hardware.load import StepLoad
@@ -121,11 +123,19 @@ def _by_mode(pricing: Pricing, tokens: FloatArray, source: _Fused | _Wide) -> Fl
 def _estimated(
     pricing: Pricing, source: _Fused | _Wide, tokens: FloatArray, light_ms: FloatArray
 ) -> FloatArray:
-    """By the utilisation of the shape's own curves; where it has none, of the nearest shape or format."""
+    """By the utilisation of the shape's own curves; where it has none, from another engine or shape."""
     try:
         times = np.zeros(len(tokens))
         for served, sweep in source.kernels(tokens):
             times[served] = sweep.loan().ms(light_ms[served], tokens[served])
     except MissingDataError:
-        times = experts_loan(pricing, source.shape).ms(light_ms, tokens)
+        times = _borrowed(pricing, source.shape, tokens, light_ms)
     return times
+
+
+def _borrowed(pricing: Pricing, shape: ExpertShape, tokens: FloatArray, light_ms: FloatArray) -> FloatArray:
+    """From another engine where the profile says so, else from the nearest shape."""
+    if pricing.profile.operations.experts_not_measured == "other_engines":
+        with suppress(MissingDataError):
+            return lent_by_engines(pricing, shape, pricing.dtype("moe"))(tokens)
+    return experts_loan(pricing, shape).ms(light_ms, tokens)

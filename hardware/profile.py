@@ -50,6 +50,7 @@ class Operations(_Part, frozen=True):
     short_sparse_prompts: Literal["blended", "apart"]
     shared_sparse_prompts: Literal["corrected", "behind_half"]
     implausible_rows: Literal["kept", "replaced"]
+    experts_not_measured: Literal["other_shapes", "other_engines"]
     unmeasured_recurrence: Literal["light", "passes"]
 
 

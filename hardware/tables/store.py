@@ -213,6 +213,12 @@ def open_tables(system: str, backend: str, version: str | None = None, root: Pat
     return Tables(system, backend, own["version"], root, MappingProxyType(families))
 
 
+def sibling_engines(tables: Tables) -> tuple[str, ...]:
+    """The other engines that the same folder has tables of, for the same system."""
+    found = {path.parent.name for path in tables.root.glob(f"{tables.system}/*/{MANIFEST}")}
+    return tuple(sorted(found - {COMMON, tables.backend}))
+
+
 def no_tables(system: str, backend: str) -> Tables:
     """Tables that hold nothing: enough for the speed of light."""
     return Tables(system, backend, "", DATA, MappingProxyType({}))
