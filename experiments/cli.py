@@ -163,8 +163,8 @@ def _add_estimate(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
     estimate = commands.add_parser(
         "estimate",
-        usage="aicfg estimate [FILE] --role ROLE [options], or aicfg estimate --plan FILE,"
-        " or aicfg estimate --batch-file CSV --out CSV",
+        usage="aicfg estimate [FILE] --role ROLE [options]\n"
+        "       aicfg estimate --plan FILE | --batch-file CSV --out CSV",
         help="what one given configuration does, operation by operation",
         description="What one given configuration does, with its time by operation. Degrees, batch and"
         " workers of a disagg pair are PREFILL/DECODE, such as --tp 4/8, or one number for both.",
