@@ -166,8 +166,8 @@ def _add_estimate(commands: "argparse._SubParsersAction[_Parser]") -> None:
         usage="aicfg estimate [FILE] --role ROLE [options]\n"
         "       aicfg estimate --plan FILE | --batch-file CSV --out CSV",
         help="what one given configuration does, operation by operation",
-        description="What one given configuration does, with its time by operation. Degrees, batch and"
-        " workers of a disagg pair are PREFILL/DECODE, such as --tp 4/8, or one number for both.",
+        description="What one configuration does, with its time by operation. Of a disagg pair each"
+        " number is PREFILL/DECODE, such as --tp 4/8, or one for both.",
     )
     estimate.set_defaults(run=run_estimate)
     estimate.add_argument("file", nargs="?", metavar="FILE", help="experiment in YAML; flags override it")
