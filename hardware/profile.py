@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from aicfg.hardware.intervals import Intervals
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.graph import Conventions
 
@@ -174,6 +175,8 @@ class Profile(_Part, frozen=True):
     aggregated: dict[str, Aggregated]
     memory: Memory
     search: Search
+    intervals: Intervals | None = None
+    """None: nobody measured how far this profile's predictions lie from what runs take."""
 
 
 def profile_names() -> tuple[str, ...]:
