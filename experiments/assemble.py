@@ -90,9 +90,9 @@ def candidates(case: Case, *, any_size: bool = False) -> Candidates:
     curve = np.repeat(np.arange(len(found.curves)), sizes)
     index = np.concatenate([np.arange(n) for n in sizes])
     kept = _of_listed_batches(case.experiment.serving.search, points)
-    return Candidates(
-        points.take(kept), tuple(found.curves), curve[kept], index[kept], tuple(found.owner), found.left_out()
-    )
+    if not kept.all():
+        points, curve, index = points.take(kept), curve[kept], index[kept]
+    return Candidates(points, tuple(found.curves), curve, index, tuple(found.owner), found.left_out())
 
 
 @dataclass

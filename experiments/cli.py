@@ -62,7 +62,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     given = words(sys.argv[1:] if arguments is None else arguments)
     if (code := run_peer(given)) is not None:
         return code
-    options = _parser().parse_args(given)
+    options = _parser(given[0] if given else None).parse_args(given)
     return int(options.run(options))
 
 
@@ -90,22 +90,27 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked: str | None = None) -> argparse.ArgumentParser:
+    """The grammar of all commands; of just the one that is ``asked`` for, if it is one of them."""
     about = "The provably best way to serve a large language model on given GPUs."
     parser = _Parser(
         prog="aicfg", description=about, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"aicfg {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_solve(commands)
-    _add_estimate(commands)
-    _add_support(commands)
-    _add_tables(commands)
-    _add_deploy(commands)
+    own = {
+        "solve": _add_solve,
+        "estimate": _add_estimate,
+        "support": _add_support,
+        "tables": _add_tables,
+        "deploy": _add_deploy,
+        "whatif": _add_whatif,
+        "price": _add_price,
+    }
+    for add in (own[asked],) if asked in own else own.values():
+        add(commands)
     for name, text in PEER_COMMANDS.items():
         commands.add_parser(name, help=text)
-    _add_whatif(commands)
-    _add_price(commands)
     return parser
 
 

@@ -51,9 +51,10 @@ def curves(
     """
     found: list[Curve] = []
     skipped: list[Skipped] = []
+    points = _points(model, role, space)
     for layout in _layouts(model, role, getattr(model.profile.search, role), space, gpus):
         try:
-            found.append(_curve(model, role, layout, space, beyond_memory))
+            found.append(_curve(model, role, layout, points, beyond_memory))
         except (MissingDataError, _UnfitError) as reason:
             skipped.append(Skipped(role, layout, str(reason)))
     return sorted(found, key=lambda each: each.layout), sorted(skipped, key=lambda each: each.layout)
@@ -69,6 +70,10 @@ def every_budget(search: Search, isl: int) -> tuple[int, ...]:
     """Context tokens of steps that may hold part of a prompt: multiples of one step, and whole prompts."""
     step, most = search.chunk_step_tokens, search.chunk_most_tokens
     return tuple(sorted({*range(step, most + 1, step), *whole_prompts(search, isl)}))
+
+
+_Points = tuple[IntArray, IntArray]
+"""Batch and chunk budget of each point."""
 
 
 class _UnfitError(Exception):
@@ -105,19 +110,21 @@ def _unfit(model: ServingModel, role: Role, layout: Layout) -> str | None:
     return illegal(model.architecture, layout, graph)
 
 
-def _curve(model: ServingModel, role: Role, layout: Layout, space: SearchSpace, beyond_memory: bool) -> Curve:
+def _curve(model: ServingModel, role: Role, layout: Layout, points: _Points, beyond_memory: bool) -> Curve:
     if reason := _unfit(model, role, layout):
         raise _UnfitError(reason)
-    most: int = space.max_batch or getattr(model.profile.search, role).max_batch
-    batch, chunk_tokens = _points(model, role, most, space.chunk_tokens)
+    batch, chunk_tokens = points
     if beyond_memory:
         return model.curve(role, layout, batch, chunk_tokens)
     memory = model.memory(role, layout, batch, chunk_tokens)
-    if not memory.fits.any():
+    fits = memory.fits
+    if fits.all():
+        return model.curve(role, layout, batch, chunk_tokens, memory)
+    if not fits.any():
         raise _UnfitError(_least_needed(memory))
-    priced = batch <= _rounded_up(int(batch[memory.fits].max()))
+    priced = batch <= _rounded_up(int(batch[fits].max()))
     curve = model.curve(role, layout, batch[priced], chunk_tokens[priced], memory.at(priced))
-    return curve.at(memory.fits[priced])
+    return curve.at(fits[priced])
 
 
 def _least_needed(memory: MemoryUse) -> str:
@@ -131,17 +138,15 @@ def _rounded_up(batch: int) -> int:
     return int(1 << (batch - 1).bit_length())
 
 
-def _points(
-    model: ServingModel, role: Role, most: int, budgets: tuple[int, ...] | None
-) -> tuple[IntArray, IntArray]:
-    """Every batch up to ``most``; aggregated: with every chunk budget that leaves some to decode."""
-    batch = np.arange(1, most + 1)
+def _points(model: ServingModel, role: Role, space: SearchSpace) -> _Points:
+    """Every batch up to the largest; aggregated: with every chunk budget that leaves some to decode."""
+    batch = np.arange(1, (space.max_batch or getattr(model.profile.search, role).max_batch) + 1)
     if role != "agg":
         return batch, np.zeros_like(batch)
     isl = model.workload.isl
     chunks = [
         (chunk, batch[(batch == 1) | (batch > -(-chunk // isl))])
-        for chunk in sorted(set(budgets or whole_prompts(model.profile.search, isl)))
+        for chunk in sorted(set(space.chunk_tokens or whole_prompts(model.profile.search, isl)))
     ]
     return np.concatenate([b for _, b in chunks]), np.concatenate(
         [np.full_like(b, chunk) for chunk, b in chunks]
