@@ -6,7 +6,6 @@ operation is estimated (data mode hybrid) and says so; one that cannot be predic
 
 import csv
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +15,21 @@ import numpy as np
 
 from aicfg.experiments.batch_rows import Row, RowWorker
 from aicfg.experiments.served import served
-from aicfg.hardware.curves import Curve, Role, ServingModel
+from aicfg.hardware.curves import Role, ServingModel
 from aicfg.hardware.fitting import fitting_quant
+from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.places import SHIPPED, Places
-from aicfg.hardware.profile import Profile
-from aicfg.hardware.tables.store import MissingDataError
+from aicfg.hardware.profile import FlowLaw, Profile, StepsLaw
+from aicfg.hardware.runs import (
+    AggregatedRun,
+    DisaggregatedRun,
+    Latency,
+    aggregated_run,
+    by_steps,
+    disaggregated_run,
+    drawn,
+)
 from aicfg.hardware.workload import Workload
 from aicfg.model_specs.errors import AicfgError, InputError
 from aicfg.model_specs.families import illegal
@@ -45,7 +53,7 @@ class Prediction:
 
 
 class _Key(NamedTuple):
-    """What rows of one curve have in common."""
+    """What rows of one run's curve have in common."""
 
     model: str
     formats: tuple[str, str]
@@ -53,12 +61,11 @@ class _Key(NamedTuple):
     backend: str
     isl: int
     osl: int
-    role: Role
-    layout: Layout
+    workers: tuple[tuple[Role, RowWorker], ...]
 
 
 @dataclass
-class _Models:
+class Models:
     """Serving models by what rows say of them, each made once."""
 
     profile: Profile
@@ -66,7 +73,8 @@ class _Models:
     _made: dict[tuple[object, ...], ServingModel] = field(default_factory=dict)
 
     def __call__(self, key: _Key, mode: DataMode) -> ServingModel:
-        made = (key.model, key.formats, key.system, key.backend, key.isl, key.osl, mode)
+        """The model of a key, under the mean lengths of its runs."""
+        made = (*key[:6], mode)
         if made not in self._made:
             architecture, quant = served(key.model, *key.formats)
             system = self.places.load_system(key.system)
@@ -74,7 +82,7 @@ class _Models:
             self._made[made] = ServingModel(
                 architecture=architecture,
                 quant=fitting_quant(architecture, quant, system, tables, mode),
-                workload=Workload(key.isl, key.osl),
+                workload=drawn(Workload(key.isl, key.osl), self.profile.benchmark.length_share),
                 system=system,
                 tables=tables,
                 profile=self.profile,
@@ -83,52 +91,88 @@ class _Models:
         return self._made[made]
 
 
+@dataclass(frozen=True)
+class Group:
+    """Rows of one curve, and what their runs are made of."""
+
+    key: _Key
+    rows: tuple[Row, ...]
+    run: AggregatedRun | DisaggregatedRun | Latency | None
+    """None if nothing prices it."""
+    mode: DataMode = DataMode.SILICON
+    reason: str = ""
+
+
+def groups(
+    rows: Sequence[Row], profile: Profile, advance: Callable[[int], None] = lambda count: None
+) -> Iterator[Group]:
+    """``rows`` by curve, each with what its runs are made of; faulty rows are left out."""
+    models, found = Models(profile), dict[_Key, list[Row]]()
+    for row in rows:
+        if not row.fault:
+            head = (row.model, row.formats, row.system, row.backend, row.isl, row.osl)
+            found.setdefault(_Key(*head, row.workers), []).append(row)
+    for key, members in found.items():
+        yield _group(models, key, tuple(members))
+        advance(len(members))
+
+
+def _group(models: Models, key: _Key, rows: tuple[Row, ...]) -> Group:
+    """The rows' runs from the first data that suffice, or why there are none."""
+    clients, reason = np.array([float(row.concurrency) for row in rows]), ""
+    for mode in MODES:
+        try:
+            return Group(key, rows, _run(models(key, mode), key, clients), mode)
+        except AicfgError as error:
+            reason = str(error)
+    return Group(key, rows, None, reason=reason)
+
+
+def _run(model: ServingModel, key: _Key, clients: FloatArray) -> AggregatedRun | DisaggregatedRun | Latency:
+    roles = [(role, worker, _served_layout(model, role, worker.layout)) for role, worker in key.workers]
+    if len(roles) == 1:
+        ((_, worker, layout),) = roles
+        share = np.maximum(clients / (worker.workers * layout.dp * layout.pp), 1.0)
+        steps = isinstance(model.profile.aggregated[model.tables.backend], StepsLaw)
+        return by_steps(model, layout, share) if steps else aggregated_run(model, layout, share)
+    (_, first, prefills), (_, second, decodes) = roles
+    return disaggregated_run(
+        (model, prefills, first.workers), (model, decodes, second.workers), clients, first.batch or 1.0
+    )
+
+
+def latency(group: Group, profile: Profile) -> Latency:
+    """What a profile makes of the runs of a group that is priced."""
+    run, backend, waves = group.run, group.key.backend, profile.benchmark.waves
+    if isinstance(run, DisaggregatedRun):
+        return run.latency(profile.disaggregated, backend, waves)
+    if isinstance(run, AggregatedRun):
+        rule = profile.aggregated[backend]
+        assert isinstance(rule, FlowLaw)
+        return run.latency(rule, profile.host[backend], waves)
+    assert run is not None, "a group without prices has no latency"
+    return run
+
+
 def predict(
     rows: Sequence[Row], profile: Profile, advance: Callable[[int], None] = lambda count: None
 ) -> list[Prediction]:
     """Predictions of ``rows``, in their order; ``advance`` hears of every row that is done with its curve."""
-    models, curves = _Models(profile), dict[tuple[str, Role], tuple[Curve, int] | str]()
-    for key, members in _grouped(rows).items():
-        found = _curve(models, key, np.array(sorted({batch for _, batch in members})))
-        for row, batch in members:
-            at = found if isinstance(found, str) else (found, int(np.searchsorted(found.batch, batch)))
-            curves[row.row_id, key.role] = at
-        advance(len(members))
-    return [_predicted(row, curves) for row in rows]
+    made = {row.row_id: Prediction(row.row_id, reason=row.fault) for row in rows}
+    for group in groups(rows, profile, advance):
+        made |= {each.row_id: each for each in _predictions(group, profile)}
+    return [made[row.row_id] for row in rows]
 
 
-def _grouped(rows: Sequence[Row]) -> dict[_Key, list[tuple[Row, int]]]:
-    """Rows, with the batch of a rank, by the curve that they are on."""
-    groups: dict[_Key, list[tuple[Row, int]]] = defaultdict(list)
-    for row in rows:
-        for role, worker in row.workers:
-            head = (row.model, row.formats, row.system, row.backend, row.isl, row.osl)
-            groups[_Key(*head, role, worker.layout)].append((row, _batch(row, role, worker)))
-    return groups
-
-
-def _batch(row: Row, role: Role, worker: RowWorker) -> int:
-    """Requests of one attention rank and stage: as recorded for prefill, else the clients shared out."""
-    if role == "prefill":
-        return max(1, round(worker.batch or 1))
-    ranks = worker.workers * worker.layout.dp * worker.layout.pp
-    return max(1, round(row.concurrency / ranks))
-
-
-def _curve(models: _Models, key: _Key, batch: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Curve | str:
-    """The curve over ``batch`` from the first data that suffice; a text says why there is none."""
-    reason = ""
-    for mode in MODES:
-        try:
-            model = models(key, mode)
-            layout = _served_layout(model, key.role, key.layout)
-            chunks = np.full_like(batch, key.isl) if key.role == "agg" else None
-            return model.curve(key.role, layout, batch, chunks)
-        except AicfgError as error:
-            reason = str(error)
-            if not isinstance(error, MissingDataError | InputError):
-                break
-    return reason
+def _predictions(group: Group, profile: Profile) -> Iterator[Prediction]:
+    if group.run is None:
+        yield from (Prediction(row.row_id, reason=group.reason) for row in group.rows)
+        return
+    found = latency(group, profile)
+    reason = "" if group.mode is DataMode.SILICON else "estimated: no table has every operation"
+    for row, ttft, tpot in zip(group.rows, found.ttft_ms.tolist(), found.tpot_ms.tolist(), strict=True):
+        tokens = 1000.0 * row.concurrency * (row.osl - 1) / (ttft + (row.osl - 1) * tpot)
+        yield Prediction(row.row_id, ttft, tpot, tokens / row.gpus, reason)
 
 
 def _served_layout(model: ServingModel, role: Role, layout: Layout) -> Layout:
@@ -151,21 +195,6 @@ def _served_layout(model: ServingModel, role: Role, layout: Layout) -> Layout:
             return candidate
         reasons.append(reason)
     raise InputError(f"layout {layout}: {reasons[0]}")
-
-
-def _predicted(row: Row, curves: "dict[tuple[str, Role], tuple[Curve, int] | str]") -> Prediction:
-    if row.fault:
-        return Prediction(row.row_id, reason=row.fault)
-    found = [curves[row.row_id, role] for role, _ in row.workers]
-    for each in found:
-        if isinstance(each, str):
-            return Prediction(row.row_id, reason=each)
-    points = [each for each in found if not isinstance(each, str)]
-    ttft_ms = sum(float(curve.ttft_ms[at]) for curve, at in points)
-    tpot_ms = sum(float(curve.tpot_ms[at]) for curve, at in points)
-    answer_ms = ttft_ms + (row.osl - 1) * tpot_ms
-    tokens_per_s = 1000.0 * row.concurrency * (row.osl - 1) / answer_ms
-    return Prediction(row.row_id, ttft_ms, tpot_ms, tokens_per_s / row.gpus)
 
 
 def write_predictions(path: str, predictions: Sequence[Prediction]) -> None:

@@ -26,7 +26,7 @@ def run_batch(options: Namespace) -> int:
     if options.out is None:
         raise InputError("--out: missing; expected the CSV file to write the predictions to")
     rows = read_rows(options.batch_file)
-    with _progress(sum(len(row.workers) for row in rows)) as advance:
+    with _progress(len(rows)) as advance:
         predictions = predict(rows, load_profile(options.profile or DEFAULT_PROFILE), advance)
     write_predictions(options.out, predictions)
     reasons = Counter(each.reason for each in predictions if each.tpot_ms is None)

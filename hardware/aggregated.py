@@ -1,18 +1,23 @@
 """Aggregated workers: prompts are prefilled in chunks beside the requests that decode.
 
 A worker holds ``b`` requests and spends ``C`` context tokens a step. While prompts last, steps are mixed (C
-context tokens and g decoding requests); the rest only decode. Rules: performance model of AIConfigurator
-0.12, §6.2 and §6.3.
+context tokens and g decoding requests); the rest only decode. What that means for latency and throughput is
+said by a law: ``steps``, the performance model of AIConfigurator 0.12 (§6.2 and §6.3), or ``flow``
+(``aicfg.hardware.flow``).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from aicfg.hardware.flow import Times, host_ms, tpot_ms, ttft_ms
 from aicfg.hardware.interpolation import FloatArray, IntArray
-from aicfg.hardware.profile import Aggregated, Queue
+from aicfg.hardware.profile import Aggregated, FlowLaw, Host, Queue, StepsLaw
 from aicfg.hardware.step import StepModel
 from aicfg.hardware.workload import NO_DRAFTS, Speculative, Workload
+
+MANY_TOKENS = 8192
+"""Prompt tokens of a step where many prompts wait: the engines' default chunk budget."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +51,64 @@ class AggregatedModel:
     step: StepModel
     workload: Workload
     rule: Aggregated
+    host: Host
     layers: int
     speculative: Speculative = NO_DRAFTS
 
     def points(self, batch: FloatArray, chunk_tokens: IntArray) -> AggregatedPoints:
         """Latency and throughput of one rank at (N,) batches, each with its chunk budget (N,)."""
+        if isinstance(self.rule, FlowLaw):
+            return self._by_flow(self.rule, batch, chunk_tokens)
+        return self._by_steps(self.rule, batch, chunk_tokens)
+
+    def _by_flow(self, rule: FlowLaw, batch: FloatArray, chunk_tokens: IntArray) -> AggregatedPoints:
+        """Of requests that come as others go; throughput is Little's law, within what prompts leave."""
+        plan, times = self.schedule(batch, chunk_tokens), self.times(batch, chunk_tokens)
+        tpot = tpot_ms(rule, self.host, times)
+        ttft = ttft_ms(rule, times, tpot)
+        later = self.workload.osl - 1
+        cycle = np.maximum(ttft + tpot * later, batch * times.mixed_ms * times.chunks / times.prompts)
+        decode = times.decode_ms + host_ms(self.host, batch, self.layers)
+        return AggregatedPoints(times.mixed_ms, decode, ttft, tpot, 1000.0 * batch * later / cycle, plan)
+
+    @property
+    def prompts_alone(self) -> bool:
+        """Whether the engine computes prompts in steps of their own."""
+        return isinstance(self.rule, FlowLaw) and self.rule.prompts == "alone"
+
+    def beside(self, batch: FloatArray, chunk_tokens: IntArray) -> FloatArray:
+        """Requests that decode in a step with prompts."""
+        decoding = self.schedule(batch, chunk_tokens).decoding
+        return np.zeros(len(batch)) if self.prompts_alone else decoding
+
+    def times(self, batch: FloatArray, chunk_tokens: IntArray) -> Times:
+        """Kernel times at (N,) batches, each with its chunk budget (N,)."""
+        isl, prefix = self.workload.isl, self.workload.prefix
+        at_once = max(1, MANY_TOKENS // isl)
+        many = self.step.prefill_ms(np.array([float(at_once)]), isl, prefix) / at_once
+        return Times(
+            batch=batch,
+            decode_ms=self.decode_step_ms(batch),
+            mixed_ms=self.mixed_step_ms(chunk_tokens, self.beside(batch, chunk_tokens)),
+            prompt_ms=np.broadcast_to(many, batch.shape),
+            chunks=np.ceil(isl / chunk_tokens),
+            prompts=np.maximum(1.0, chunk_tokens / isl),
+            steps=np.full(len(batch), (self.workload.osl - 1) / self.speculative.progress),
+            progress=self.speculative.progress,
+            layers=self.layers,
+        )
+
+    def _by_steps(self, rule: StepsLaw, batch: FloatArray, chunk_tokens: IntArray) -> AggregatedPoints:
+        """Of N batches of requests, from the first prompt to the last token."""
         plan = self.schedule(batch, chunk_tokens)
         mixed = self.mixed_step_ms(chunk_tokens, plan.decoding)
         decode = self.decode_step_ms(batch)
-        tpot = self._tpot_ms(plan, mixed, decode, batch)
-        own = mixed * -(-self.workload.isl // chunk_tokens) + self.rule.host_ms_per_layer * self.layers
-        ttft = own * _queue_factor(self.rule.queue, batch, plan.prompt_steps)
+        tpot = self._tpot_ms(rule, plan, mixed, decode, batch)
+        own = mixed * -(-self.workload.isl // chunk_tokens) + rule.host_ms_per_layer * self.layers
+        ttft = own * _queue_factor(rule.queue, batch, plan.prompt_steps)
         later = self.workload.osl - 1
         tokens = 1000.0 * batch * later / (plan.prompt_steps * mixed + plan.decode_steps * decode)
-        if self.rule.littles_law_cap:
+        if rule.littles_law_cap:
             tokens = np.minimum(tokens, 1000.0 * batch * later / (ttft + tpot * later))
         return AggregatedPoints(mixed, decode, ttft, tpot, tokens, plan)
 
@@ -68,7 +117,7 @@ class AggregatedModel:
         isl, steps = self.workload.isl, 1.0 + (self.workload.osl - 1) / self.speculative.progress
         prompt_steps = np.ceil(isl * batch / chunk_tokens)
         decoding = np.maximum(1.0, batch - np.ceil(chunk_tokens / isl))
-        if self.rule.decode_share == "flow":
+        if isinstance(self.rule, FlowLaw) or self.rule.decode_share == "flow":
             flow = np.maximum(1.0, np.floor(batch / (prompt_steps / steps)))
             decoding = np.where(prompt_steps < steps, decoding, flow)
         alone = batch == 1
@@ -108,12 +157,12 @@ class AggregatedModel:
         return self.step.decode_ms(batch * self.speculative.queries, length, np.ones(1))
 
     def _tpot_ms(
-        self, plan: Schedule, mixed: FloatArray, decode: FloatArray, batch: FloatArray
+        self, rule: StepsLaw, plan: Schedule, mixed: FloatArray, decode: FloatArray, batch: FloatArray
     ) -> FloatArray:
         """Mean over mixed and decode-only steps; an engine may hide some mixed ones."""
         counted = plan.prompt_steps
-        if self.rule.mixed_steps_hidden:
-            fewer = np.maximum(1.0, counted - self.rule.mixed_steps_hidden)
+        if rule.mixed_steps_hidden:
+            fewer = np.maximum(1.0, counted - rule.mixed_steps_hidden)
             counted = np.where(plan.decode_steps > 0, fewer, counted)
         counted = np.where(batch == 1, 0.0, counted)
         mean = (mixed * counted + decode * plan.decode_steps) / (counted + plan.decode_steps)

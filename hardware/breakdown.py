@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from aicfg.hardware.aggregated import AggregatedModel, AggregatedPoints
 from aicfg.hardware.curves import Role, ServingModel
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.ledger import Entry, Ledger
@@ -101,8 +102,9 @@ def _one_phase(model: ServingModel, role: Role, layout: Layout, batch: int) -> S
         ms = prefill_ms(step, model.workload, size, rule)
         return _step("prefill", ms, _lines(ledger.entries, rule.prefill_correction), steps=1.0)
     progress = model.speculative.progress
-    ms = decode_ms(step, model.workload, size, rule, model.speculative) * progress
-    lines = _lines(ledger.entries, step.decode_scale * rule.decode_correction)
+    host = model.host_ms(size)
+    ms = decode_ms(step, model.workload, size, rule, model.speculative) * progress + host
+    lines = _lines(ledger.entries, step.decode_scale * rule.decode_correction) + _host_line(host)
     return _step("decode", ms, lines, steps=(model.workload.osl - 1) / progress, tpot_weight=1.0)
 
 
@@ -111,26 +113,33 @@ def _aggregated(
 ) -> tuple[StepBreakdown, ...]:
     plain = model.aggregated(layout)
     step, ledger = _recorded(plain.step)
-    point = replace(plain, step=step).points(np.array([float(batch)]), np.array([chunk_tokens]))
+    sizes, chunks = np.array([float(batch)]), np.array([chunk_tokens])
+    point = plain.points(sizes, chunks)
+    recorded = replace(plain, step=step)
+    recorded.mixed_step_ms(chunks, plain.beside(sizes, chunks))
+    kernels_ms = recorded.decode_step_ms(sizes)
     # What a mixed step's tokens share, its prompts, its decoding if any, and last the step without prompts.
     shared, prompts, *decoding, alone = ledger.sheets
     mixed_lines = _lines(shared) + _lines(prompts, 1.0 / -(-model.workload.isl // chunk_tokens))
     for sheet in decoding:
         mixed_lines += _lines(sheet, step.decode_scale)
-    mixed_ms, alone_ms = float(point.mixed_ms[0]), float(point.decode_ms[0])
-    mean_ms = float(point.tpot_ms[0]) * model.speculative.progress
-    weight = (mean_ms - alone_ms) / (mixed_ms - alone_ms) if mixed_ms != alone_ms else 0.0
-    schedule = point.schedule
+    mixed_weight, alone_weight = _tpot_weights(point, plain, model.speculative.progress)
+    alone_lines = _lines(alone, step.decode_scale) + _host_line(point.decode_ms - kernels_ms)
+    steps = point.schedule
     return (
-        _step("mixed", point.mixed_ms, mixed_lines, float(schedule.prompt_steps[0]), weight),
-        _step(
-            "decode",
-            point.decode_ms,
-            _lines(alone, step.decode_scale),
-            float(schedule.decode_steps[0]),
-            1.0 - weight,
-        ),
+        _step("mixed", point.mixed_ms, mixed_lines, float(steps.prompt_steps[0]), mixed_weight),
+        _step("decode", point.decode_ms, alone_lines, float(steps.decode_steps[0]), alone_weight),
     )
+
+
+def _tpot_weights(point: AggregatedPoints, model: AggregatedModel, progress: float) -> tuple[float, float]:
+    """How often a token waits for a mixed step and for one without prompts."""
+    mixed_ms, alone_ms = float(point.mixed_ms[0]), float(point.decode_ms[0])
+    mean_ms = float(point.tpot_ms[0]) * progress
+    if model.prompts_alone:
+        return (mean_ms - alone_ms) / mixed_ms, 1.0
+    weight = (mean_ms - alone_ms) / (mixed_ms - alone_ms) if mixed_ms != alone_ms else 0.0
+    return weight, 1.0 - weight
 
 
 def _recorded(step: StepModel) -> tuple[StepModel, Ledger]:
@@ -144,6 +153,12 @@ def _step(
     name: str, ms: FloatArray, lines: tuple[Line, ...], steps: float, tpot_weight: float = 0.0
 ) -> StepBreakdown:
     return StepBreakdown(name, float(ms[0]), steps, tpot_weight, lines)
+
+
+def _host_line(host_ms: FloatArray) -> tuple[Line, ...]:
+    """What a step takes beside its kernels, if anything."""
+    ms = float(host_ms[0])
+    return (Line("host", "Host", 1, ms, {Source.FORMULA: ms}),) if ms > 0.0 else ()
 
 
 def _lines(entries: Iterable[Entry], scale: float = 1.0) -> tuple[Line, ...]:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from aicfg.hardware.aggregated import AggregatedModel
 from aicfg.hardware.coverage import ExpertLayer, transports
+from aicfg.hardware.flow import host_ms
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.memory import MemoryModel, MemoryUse
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.phases import decode_ms, prefill_ms
 from aicfg.hardware.pricing import Pricing
-from aicfg.hardware.profile import Profile
+from aicfg.hardware.profile import Host, Profile
 from aicfg.hardware.step import StepModel
 from aicfg.hardware.system import System
 from aicfg.hardware.tables.store import Tables
@@ -174,7 +175,10 @@ class ServingModel:
         """Aggregated serving of one layout."""
         rule = self.profile.aggregated[self.tables.backend]
         step = self.step("agg", layout)
-        return AggregatedModel(step, self.workload, rule, self.architecture.num_layers, self.speculative)
+        layers, host = self.architecture.num_layers, self.profile.host[self.tables.backend]
+        if self.mode is DataMode.SOL:
+            host = Host(0.0, 0.0)
+        return AggregatedModel(step, self.workload, rule, host, layers, self.speculative)
 
     @cached_property
     def pricing(self) -> Pricing:
@@ -197,7 +201,7 @@ class ServingModel:
 
     def _memory_model(self, role: Role, layout: Layout, tokens: int) -> MemoryModel:
         """Memory of a worker whose requests hold ``tokens`` in the cache at most."""
-        cached = self._cached_bytes(layout, tokens)
+        cached = self.cached_bytes(layout, tokens)
         return MemoryModel(
             self.architecture,
             layout,
@@ -215,13 +219,15 @@ class ServingModel:
         step = self.step("prefill", layout)
         step_ms = _rounded(prefill_ms(step, self.workload, size, self.profile.phases), rule.decimals)
         requests = _rounded(1000.0 * size * layout.dp * layout.pp / step_ms, rule.decimals)
-        ttft_ms, nothing = step_ms * rule.ttft_factor + self._kv_transfer_ms(layout), np.zeros(len(batch))
+        ttft_ms = step_ms * rule.ttft_factor + rule.first_token_ms[self.tables.backend]
+        ttft_ms, nothing = ttft_ms + self.kv_transfer_ms(layout), np.zeros(len(batch))
         return self._of_one_phase("prefill", layout, batch, step_ms, ttft_ms, nothing, requests, memory)
 
     def _decode(self, layout: Layout, batch: IntArray, memory: MemoryUse) -> Curve:
         rule, size = self.profile.disaggregated, batch.astype(np.float64)
         step = self.step("decode", layout)
         mean_ms = decode_ms(step, self.workload, size, self.profile.phases, self.speculative)
+        mean_ms += self.host_ms(size) / self.speculative.progress
         tpot_ms = _rounded(mean_ms, rule.decimals)
         answer_ms = tpot_ms * (self.workload.osl - 1)
         requests = _rounded(1000.0 * size * layout.dp * layout.pp / answer_ms, rule.decimals)
@@ -279,16 +285,22 @@ class ServingModel:
             memory=memory,
         )
 
-    def _cached_bytes(self, layout: Layout, tokens: int) -> float:
+    def host_ms(self, batch: FloatArray) -> FloatArray:
+        """What a step that decodes (N,) requests takes beside its kernels; nothing at the speed of light."""
+        if self.mode is DataMode.SOL:
+            return np.zeros(len(batch))
+        return host_ms(self.profile.host[self.tables.backend], batch, self.architecture.num_layers)
+
+    def cached_bytes(self, layout: Layout, tokens: int) -> float:
         """KV cache of one request on one GPU, all stages."""
         counted = self.profile.graph
         return float(kv_bytes_per_sequence(self.architecture, layout, self.quant, tokens, counted))
 
-    def _kv_transfer_ms(self, layout: Layout) -> float:
+    def kv_transfer_ms(self, layout: Layout) -> float:
         """A prompt's cache on its way to the decode worker: each GPU sends its share over its own link."""
         if not self.profile.disaggregated.kv_transfer:
             return 0.0
-        cached = self._cached_bytes(layout, self.workload.isl)
+        cached = self.cached_bytes(layout, self.workload.isl)
         share = cached / layout.cp / layout.pp
         return share / self.system.inter_node_bytes_per_s * 1000.0 + self.system.p2p_latency_ms
 

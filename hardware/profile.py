@@ -5,7 +5,7 @@ Formulas are code; what was fitted or observed is here. Every field is described
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -67,6 +67,11 @@ class Disaggregated(_Part, frozen=True):
     """Matching of prefill and decode workers."""
 
     ttft_factor: float
+    """How much longer than its prefill a prompt takes: it waits for a worker."""
+    first_token_ms: ByBackend
+    """What every first token takes beside computing, the hand-over between engines included."""
+    burst: ByBackend
+    """How much longer than their kernels the prompts of an opening burst take."""
     prefill_rate_efficiency: float
     decode_rate_efficiency: float
     kv_transfer: bool
@@ -83,14 +88,50 @@ class Queue(_Part, frozen=True):
     alone_waits: bool = True
 
 
-class Aggregated(_Part, frozen=True):
-    """Workers that mix prefill chunks with decoding."""
+class StepsLaw(_Part, frozen=True, tag_field="law", tag="steps"):
+    """Workers that mix prefill chunks with decoding, as N batches of requests in steps."""
 
     host_ms_per_layer: float
     queue: Queue
     decode_share: Literal["batch", "flow"]
     mixed_steps_hidden: int
     littles_law_cap: bool
+
+
+class FlowLaw(_Part, frozen=True, tag_field="law", tag="flow"):
+    """Workers that mix prefill chunks with decoding, in a steady flow (``aicfg.hardware.flow``)."""
+
+    prompts: Literal["beside", "alone"]
+    """Whether prompts are computed beside the decoding requests, or in steps of their own."""
+    interference: float
+    """Share of the other requests' prompts whose delay a decoding request meets."""
+    first_token_ms: float
+    """What every first token takes beside computing: tokenising, the network, the scheduler."""
+    first_token_steps: float
+    """Decode steps that pass until a prompt is seen and its token sent."""
+    queue: float
+    """Of the wait of a queue with one server and steady service, 1/2; less where prompts are batched."""
+    burst: float
+    """How much longer than their kernels the prompts of an opening burst take."""
+
+
+Aggregated = StepsLaw | FlowLaw
+
+
+class Host(_Part, frozen=True):
+    """What a decode step takes beside its kernels, in microseconds."""
+
+    us_per_layer: float
+    us_per_request: float
+
+
+class Benchmark(_Part, frozen=True):
+    """How runs that were measured differ from a steady state: the load of the public benchmarks."""
+
+    length_share: float
+    """Mean length of prompts and answers over the nominal one."""
+    waves: float
+    """Requests of each client; the first ones arrive at once."""
 
 
 class KvBudget(_Part, frozen=True):
@@ -101,6 +142,8 @@ class KvBudget(_Part, frozen=True):
     fraction: float
     fraction_by_version: dict[str, float] = {}
     derived: Literal["phase", "always", "never"] = "never"
+    reserved_answer: float = 1.0
+    """Share of an answer that a request in flight holds on average: 1 where the engine reserves all of it."""
 
     def fraction_for(self, version: str) -> float:
         """The engine's default memory fraction in ``version``."""
@@ -168,13 +211,19 @@ class Profile(_Part, frozen=True):
     """One set of coefficients."""
 
     name: str
+    extends: str
+    """The profile whose coefficients hold where this one says nothing; empty if it says all."""
     graph: Conventions
     operations: Operations
     phases: Phases
     disaggregated: Disaggregated
     aggregated: dict[str, Aggregated]
+    host: dict[str, Host]
+    benchmark: Benchmark
     memory: Memory
     search: Search
+    tpot_margin: float = 1.0
+    """By which a predicted TPOT is multiplied before a choice rests on it."""
     intervals: Intervals | None = None
     """None: nobody measured how far this profile's predictions lie from what runs take."""
 
@@ -186,12 +235,50 @@ def profile_names() -> tuple[str, ...]:
 
 @cache
 def load_profile(name: str) -> Profile:
-    """The profile called ``name``."""
+    """The profile called ``name``, or in the file ``name`` that ``aicfg calibrate`` wrote.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is no profile.
+    """
+    return _converted(name, _facts(name, ()))
+
+
+def _facts(name: str, above: tuple[str, ...]) -> dict[str, Any]:
+    """What a profile says, over what the one says that it extends."""
     import yaml
 
-    if name not in profile_names():
-        known = ", ".join(profile_names())
-        raise InputError(f"unknown profile {name!r}{nearest(name, profile_names())} (known: {known})")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    facts = yaml.load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), Loader=loader)
-    return msgspec.convert(facts, Profile)
+    path = _path(name)
+    try:
+        facts = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"profile {name}: cannot be read ({str(error).splitlines()[0]})") from None
+    if not isinstance(facts, dict) or name in above:
+        raise InputError(f"profile {name}: expected a mapping of coefficients that does not extend itself")
+    base = str(facts.setdefault("extends", "") or "")
+    return _over(_facts(base, (*above, name)), facts) if base else facts
+
+
+def _path(name: str) -> Path:
+    """Where the profile is: among the shipped ones, else a file of the user's."""
+    if name in profile_names():
+        return FOLDER / f"{name}.yaml"
+    if name.endswith((".yaml", ".yml")) and Path(name).is_file():
+        return Path(name)
+    known = ", ".join(profile_names())
+    raise InputError(f"unknown profile {name!r}{nearest(name, profile_names())} (known: {known})")
+
+
+def _over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` put over it, key by key."""
+    both = (key for key, value in changes.items() if isinstance(value, dict) and key in base)
+    return base | changes | {key: _over(base[key], changes[key]) for key in both}
+
+
+def _converted(name: str, facts: dict[str, Any]) -> Profile:
+    try:
+        return msgspec.convert(facts, Profile)
+    except msgspec.ValidationError as error:
+        raise InputError(f"profile {name}: {error}") from None

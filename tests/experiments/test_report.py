@@ -33,7 +33,13 @@ def plan() -> Plan:
         "workload": {"isl": 4000, "osl": 500},
         "sla": {"ttft_ms": 300, "tpot_ms": 10},
         "fleet": {"system": "h100_sxm", "gpus": 32},
-        "serving": {"search": {"decode": {"max_batch": 64}, "agg": {"max_batch": 32}}},
+        "serving": {
+            "search": {
+                "prefill": {"pp": [1]},
+                "decode": {"max_batch": 64, "pp": [1]},
+                "agg": {"max_batch": 32, "pp": [1]},
+            }
+        },
     }
     return solve(mapping)
 
@@ -55,7 +61,8 @@ def test_everything_asked_for_is_there(plan: Plan) -> None:
     )
     assert f"{decode.memory_gib.used:.1f}/{decode.memory_gib.limit:.1f} GiB" in line(text, "decode")
     idle = 32 - (plan.gpus_used or 0)
-    assert line(text, "GPUs").endswith(f" {prefill.gpus} prefill, {decode.gpus} decode, {idle} idle")
+    unused = f", {idle} idle" if idle else ""
+    assert line(text, "GPUs").endswith(f" {prefill.gpus} prefill, {decode.gpus} decode{unused}")
     assert re.search(r"\d ms of 300 ms, [\d.]+ % to spare$", line(text, "TTFT"))
     assert re.search(r"\d ms of 10 ms, .* to spare$", line(text, "TPOT"))
     assert re.search(r"aggregated, \d+ % less: ", line(text, "runner-up"))

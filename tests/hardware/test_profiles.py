@@ -9,7 +9,7 @@ from msgspec import structs
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.modes import DataMode
-from aicfg.hardware.profile import Profile, load_profile, profile_names
+from aicfg.hardware.profile import FlowLaw, Profile, load_profile, profile_names
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables
 from aicfg.hardware.workload import Workload
@@ -40,7 +40,7 @@ def peer_with(part: str, **terms: object) -> Profile:
 
 def test_both_profiles_are_shipped_and_an_unknown_one_is_named() -> None:
     """A wrong name gets the nearest."""
-    assert profile_names() == ("aicfg", "aiconfigurator-0.12")
+    assert profile_names() == ("aicfg", "aiconfigurator-0.12", "physical")
     with pytest.raises(InputError, match="did you mean 'aicfg'"):
         load_profile("aicgf")
 
@@ -54,11 +54,14 @@ def test_our_graph_is_the_truth() -> None:
 
 
 def test_a_lone_request_waits_for_nobody() -> None:
-    """TTFT at batch 1 is one prefill."""
-    ours, peer = serving(OURS), serving(structs.replace(OURS, aggregated=PEER.aggregated))
-    point = ours.curve("agg", Layout(tp=2), ONE, np.array([4000]))
-    waiting = peer.curve("agg", Layout(tp=2), ONE, np.array([4000]))
-    assert waiting.ttft_ms[0] == pytest.approx(1.9 * point.ttft_ms[0])
+    """TTFT at batch 1 is one prefill, and what a first token takes on this engine."""
+    model, layout, chunk = serving(OURS), Layout(tp=2), np.array([4000])
+    point = model.curve("agg", layout, ONE, chunk)
+    rule, one = OURS.aggregated["trtllm"], np.zeros(1)
+    assert isinstance(rule, FlowLaw)
+    prefill_ms = model.aggregated(layout).mixed_step_ms(chunk, one)
+    waited = rule.first_token_ms + rule.first_token_steps * point.tpot_ms
+    assert point.ttft_ms == pytest.approx(prefill_ms + waited)
 
 
 def test_the_cache_takes_time_to_transfer() -> None:

@@ -1,0 +1,86 @@
+"""Requests in flight: what each of them waits for while the others are served.
+
+``n`` clients (or requests in flight) of one rank: whenever an answer ends the next prompt begins. In the time
+that one request takes, each of the others has one prompt computed and all their tokens made, so that
+
+    TPOT = decode step + host time + interference · (n - 1) · (what a prompt delays) / (steps of an answer)
+    TTFT = constant + own prompt + steps · TPOT + queue · prompt · rho / (1 - rho)
+
+where rho is the share of the time in which prompts are computed. An engine that computes prompts beside the
+decoding requests delays those by the time that the mixed step takes longer; one that computes prompts alone,
+by the whole step. Checked against a simulation of the engines' schedulers: ``docs/accuracy.md``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.profile import FlowLaw, Host
+
+MOST_BUSY = 0.9
+"""Share of the time with prompts beyond which no longer wait is charged: in a closed loop it cannot grow."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Kernel times of N operating points of one rank, in ms, and how often each is spent."""
+
+    batch: FloatArray
+    """Requests in flight."""
+    decode_ms: FloatArray
+    """A step in which all of them decode."""
+    mixed_ms: FloatArray
+    """A step that computes a chunk of prompts, beside the others or alone."""
+    prompt_ms: FloatArray
+    """Each of many prompts that are computed at once."""
+    chunks: FloatArray
+    """Steps that a prompt is spread over, at least 1."""
+    prompts: FloatArray
+    """Prompts of a chunk, at least 1."""
+    steps: FloatArray
+    """Decode steps of an answer."""
+    progress: float
+    """Tokens that a request gains in a decode step."""
+    layers: FloatArray | float
+
+
+def host_ms(rule: Host, batch: FloatArray, layers: FloatArray | float) -> FloatArray:
+    """What a decode step takes beside its kernels: launches, by layer, and bookkeeping, by request."""
+    return np.asarray((rule.us_per_layer * layers + rule.us_per_request * batch) / 1000.0)
+
+
+def delay_ms(rule: FlowLaw, times: Times) -> FloatArray:
+    """What each step with prompts delays the decoding requests."""
+    if rule.prompts == "alone":
+        return times.mixed_ms
+    return np.maximum(times.mixed_ms - times.decode_ms, 0.0)
+
+
+def tpot_ms(rule: FlowLaw, host: Host, times: Times) -> FloatArray:
+    """Time per output token.
+
+    Beside decoding requests no more steps can have prompts than there are.
+    """
+    met = rule.interference * (times.batch - 1.0) * times.chunks / times.prompts / times.steps
+    if rule.prompts == "beside":
+        met = np.minimum(met, 1.0)
+    step = times.decode_ms + host_ms(host, times.batch, times.layers) + met * delay_ms(rule, times)
+    return np.asarray(step / times.progress)
+
+
+def ttft_ms(rule: FlowLaw, times: Times, tpot: FloatArray) -> FloatArray:
+    """Time to first token in the steady state."""
+    own = times.mixed_ms * times.chunks
+    busy = (times.batch - 1.0) * own / times.prompts / (times.steps * times.progress * tpot)
+    rho = np.minimum(busy, MOST_BUSY)
+    waits = rule.queue * own * rho / (1.0 - rho)
+    return np.asarray(rule.first_token_ms + own + rule.first_token_steps * tpot + waits)
+
+
+def burst_ms(rule: FlowLaw, times: Times, waves: float) -> FloatArray:
+    """Mean wait of a run that opens with all its prompts at once and has ``waves`` requests a client.
+
+    The first n requests wait for half of the n prompts on average, and are one in ``waves``.
+    """
+    return np.asarray(rule.burst * times.batch * times.prompt_ms / (2.0 * waves))

@@ -1,0 +1,116 @@
+"""Runs as they are measured: so many clients, each of which asks anew when its answer ends.
+
+What differs from a steady flow: a run opens with all prompts at once, lengths are drawn below the nominal
+ones, and there may be more clients than the cache holds; those wait in line for a place.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aicfg.hardware.curves import ServingModel
+from aicfg.hardware.flow import Times, burst_ms, tpot_ms, ttft_ms
+from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.phases import decode_ms, prefill_ms
+from aicfg.hardware.profile import Disaggregated, FlowLaw, Host, StepsLaw
+from aicfg.hardware.workload import Workload
+from aicfg.model_specs.layout import Layout
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Means over a run's requests, at N operating points."""
+
+    ttft_ms: FloatArray
+    tpot_ms: FloatArray
+
+
+@dataclass(frozen=True)
+class AggregatedRun:
+    """What aggregated runs are made of, at N numbers of clients of one rank."""
+
+    times: Times
+    """Of the requests that are in flight."""
+    clients: FloatArray
+
+    def latency(self, rule: FlowLaw, host: Host, waves: float) -> Latency:
+        """Of runs with ``waves`` requests a client.
+
+        Clients beyond what the cache holds wait for their turn: as long as a request takes, for each time
+        that the clients exceed the places (Little's law).
+        """
+        tpot = tpot_ms(rule, host, self.times)
+        first = ttft_ms(rule, self.times, tpot) + burst_ms(rule, self.times, waves)
+        served = self.times.mixed_ms * self.times.chunks + self.times.steps * self.times.progress * tpot
+        in_line = served * (self.clients / self.times.batch - 1.0)
+        return Latency(first + in_line, tpot)
+
+
+@dataclass(frozen=True)
+class DisaggregatedRun:
+    """What runs of prefill and decode workers are made of, at N numbers of clients."""
+
+    prefill_ms: FloatArray
+    transfer_ms: FloatArray
+    clients: FloatArray
+    """Of each prefill rank."""
+    tpot_ms: FloatArray
+
+    def latency(self, rule: Disaggregated, backend: str, waves: float) -> Latency:
+        """Of runs with ``waves`` requests a client."""
+        opening = rule.burst[backend] * self.clients * self.prefill_ms / (2.0 * waves)
+        own = rule.ttft_factor * self.prefill_ms + self.transfer_ms
+        return Latency(rule.first_token_ms[backend] + own + opening, self.tpot_ms)
+
+
+def drawn(workload: Workload, share: float) -> Workload:
+    """Mean lengths of a run whose nominal ones are given."""
+    return Workload(max(1, round(workload.isl * share)), max(2, round(workload.osl * share)), workload.prefix)
+
+
+def most_requests(model: ServingModel, layout: Layout) -> float:
+    """Requests in flight that the cache of one aggregated rank holds; at least one is served.
+
+    An engine that does not reserve room for a whole answer holds more: answers are half done on average.
+    """
+    work, one = model.workload, np.ones(1, dtype=np.int64)
+    memory = model.memory("agg", layout, one, one * work.isl)
+    left = memory.limit - memory.weights - memory.activations - memory.other
+    answer = model.profile.memory.kv_budget[model.tables.backend].reserved_answer * work.osl
+    return max(1.0, float(left[0]) / model.cached_bytes(layout, work.isl + round(answer)))
+
+
+def aggregated_run(model: ServingModel, layout: Layout, clients: FloatArray) -> AggregatedRun:
+    """Of (N,) clients a rank, each prompt in one step."""
+    running = np.minimum(clients, most_requests(model, layout))
+    chunk = np.full(len(clients), model.workload.isl)
+    return AggregatedRun(model.aggregated(layout).times(running, chunk), clients)
+
+
+def disaggregated_run(
+    prefill: tuple[ServingModel, Layout, int],
+    decode: tuple[ServingModel, Layout, int],
+    clients: FloatArray,
+    prefill_batch: float = 1.0,
+) -> DisaggregatedRun:
+    """Of (N,) clients in all; each role is a model, its layout, and how many workers there are."""
+    giver, prefills, givers = prefill
+    taker, decodes, takers = decode
+    rules = taker.profile.phases
+    batch = np.full(len(clients), prefill_batch)
+    share = clients / (takers * decodes.dp * decodes.pp)
+    step = decode_ms(taker.step("decode", decodes), taker.workload, share, rules, taker.speculative)
+    return DisaggregatedRun(
+        prefill_ms=prefill_ms(giver.step("prefill", prefills), giver.workload, batch, rules),
+        transfer_ms=np.full(len(clients), giver.kv_transfer_ms(prefills)),
+        clients=clients / (givers * prefills.dp * prefills.pp),
+        tpot_ms=step + taker.host_ms(share) / taker.speculative.progress,
+    )
+
+
+def by_steps(model: ServingModel, layout: Layout, clients: FloatArray) -> Latency:
+    """Of a profile whose law is ``steps``, which knows neither bursts nor a full cache."""
+    assert isinstance(model.profile.aggregated[model.tables.backend], StepsLaw)
+    chunk = np.full(len(clients), model.workload.isl)
+    points = model.aggregated(layout).points(np.maximum(np.round(clients), 1.0), chunk)
+    return Latency(points.ttft_ms, points.tpot_ms)
