@@ -1,9 +1,9 @@
 """How far measured latencies lie from predicted ones, and what that asks of a promise.
 
 A profile's section ``intervals`` holds quantiles of log(measured / predicted) by mode, serving engine and
-metric, out of fold where anything was fitted. A prediction times ``exp(quantile)`` is the latency that so large
-a share of measured runs keeps; between two levels the quantile is linear in the normal score, past the ends as
-steep as there.
+metric, out of fold where anything was fitted. A prediction times ``exp(quantile)`` is the latency that so
+large a share of measured runs keeps; between two levels the quantile is linear in the normal score, past the
+ends as steep as there.
 """
 
 from statistics import NormalDist
