@@ -260,6 +260,7 @@ def _points(found: list[Curve], owner: list[PoolModel], sizes: IntArray) -> Poin
         memory_limit_bytes=memory_limit_bytes,
         degrees={name: of_type(partial(_degree, name)) for name in DEGREES},
         quant=of_type(lambda curve: quants[curve.quant]),
+        request_class=of_type(lambda curve: 0),
     )
 
 

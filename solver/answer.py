@@ -1,7 +1,10 @@
 """What an engine and the solver hand back: why it stopped, what is in hand, and how good it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
 
 from aicfg.solver.objectives import STAGES
 
@@ -54,6 +57,8 @@ class Outcome:
     counts: dict[int, int] | None
     bound: int | None
     """No plan is better than this, says the engine; in the objective's integers, None where it has none."""
+    values: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    """What every column of the program is, where the engine solved one."""
 
     @property
     def holds(self) -> Holds:

@@ -4,16 +4,15 @@ import numpy as np
 
 from aicfg.solver.frame import Frame
 from aicfg.solver.rows import Rows, Term, family, make_rows
-from aicfg.solver.unique import unique
 
 
 @family(r"\sum_{p \in P_j} g_p\, n_p \le G_j", "pool j", "GPUs")
 def gpu_budget(f: Frame) -> Rows:
     """The workers of a pool take no more GPUs than the pool has."""
-    pools = unique(f.points.pool)
-    row = np.searchsorted(pools, f.points.pool)
-    budget = np.array([f.ask.pools[j].gpus for j in pools], np.float64)
-    return make_rows([f.pool_names[j] for j in pools], [(row, f.n, f.points.gpus)], upper=budget)
+    sites, row = np.unique(f.count_site, return_inverse=True)
+    budget = np.array([f.ask.pools[site % len(f.ask.pools)].gpus for site in sites], np.float64)
+    index = [f.site_name(site) for site in sites]
+    return make_rows(index, [(row, f.counted, f.count_gpus)], upper=budget)
 
 
 @family(
@@ -29,18 +28,18 @@ def node_packing(f: Frame) -> Rows:
     index: list[str] = []
     terms: list[Term] = []
     most: list[int] = []
-    for j, nodes in f.nodes.items():
-        at = np.flatnonzero(f.points.pool == j)
-        gpus = f.points.gpus[at]
+    for site, nodes in f.packed_sites:
+        at = np.flatnonzero(f.count_site == site)
+        gpus = f.count_gpus[at]
         whole = np.array([nodes.taken(int(size)) for size in gpus], np.int64)
         for size in nodes.binding_slots() if nodes.by_slots else []:
             within = np.where((whole == 0) & (gpus >= size), gpus, 0)
-            terms.append((len(index), f.n[at], within + whole * nodes.in_node(size)))
-            index.append(f"{f.pool_names[j]}_s{size}")
+            terms.append((len(index), f.counted[at], within + whole * nodes.in_node(size)))
+            index.append(f"{f.site_name(site)}_s{size}")
             most.append(nodes.slots(size))
         if nodes.by_slots and whole.any():
-            terms.append((len(index), f.n[at], whole))
-            index.append(f"{f.pool_names[j]}_whole")
+            terms.append((len(index), f.counted[at], whole))
+            index.append(f"{f.site_name(site)}_whole")
             most.append(nodes.whole)
     return make_rows(index, terms, upper=np.array(most, np.float64))
 
@@ -57,22 +56,22 @@ def node_pattern(f: Frame) -> Rows:
     index: list[str] = []
     terms: list[Term] = []
     most: list[int] = []
-    for j, nodes in f.nodes.items():
-        own = [i for i, (pool, *_) in enumerate(f.patterns) if pool == j]
+    for site, nodes in f.packed_sites:
+        own = [i for i, (of_site, *_) in enumerate(f.patterns) if of_site == site]
         if not own:
             continue
-        at = np.flatnonzero(f.points.pool == j)
-        gpus = f.points.gpus[at]
+        at = np.flatnonzero(f.count_site == site)
+        gpus = f.count_gpus[at]
         for s, size in enumerate(nodes.small):
             counts = np.array([f.patterns[i][3][s] for i in own])
-            terms.append((len(index), f.n[at], (gpus == size) * 1.0))
+            terms.append((len(index), f.counted[at], (gpus == size) * 1.0))
             terms.append((len(index), f.pattern[own], -counts))
-            index.append(f"{f.pool_names[j]}_s{size}")
+            index.append(f"{f.site_name(site)}_s{size}")
             most.append(0)
         whole = np.array([nodes.taken(int(size)) for size in gpus], np.float64)
         for kind, limit, taken in (("node", nodes.whole, whole), ("rest", 1, 0 * whole)):
             of_kind = f.pattern[[i for i in own if f.patterns[i][1] == kind]]
-            terms += [(len(index), f.n[at], taken), (len(index), of_kind, np.ones(len(of_kind)))]
-            index.append(f"{f.pool_names[j]}_{kind}")
+            terms += [(len(index), f.counted[at], taken), (len(index), of_kind, np.ones(len(of_kind)))]
+            index.append(f"{f.site_name(site)}_{kind}")
             most.append(limit)
     return make_rows(index, terms, upper=np.array(most, np.float64))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from aicfg.solver.frame import MICRO, Frame
+from aicfg.solver.frame_names import class_name
 from aicfg.solver.points import IntArray, Role
 from aicfg.solver.rows import FloatArray, Rows, Term, family, make_rows
 
@@ -17,8 +18,8 @@ HALF_NS = 0.5e-6
 )
 def worst_ttft(f: Frame) -> Rows:
     """The TTFT of a group is at least that of its prefill point in use; of each type if there are several."""
-    at = np.flatnonzero(f.points.role == Role.PREFILL)
-    return _of_groups(f, at, f.ttft, f.points.ttft_ns / MICRO)
+    at = np.flatnonzero(f.base.role == Role.PREFILL)
+    return _of_lanes(f, at, f.ttft, f.base.ttft_ns / MICRO)
 
 
 @family(
@@ -28,31 +29,35 @@ def worst_ttft(f: Frame) -> Rows:
 )
 def worst_tpot(f: Frame) -> Rows:
     """L times the TPOT of a group is at least that of its decode point in use; of each type likewise."""
-    at = np.flatnonzero(f.points.role == Role.DECODE)
-    return _of_groups(f, at, f.generation, f.ask.latency_tokens * f.points.tpot_ns / MICRO)
+    at = np.flatnonzero(f.base.role == Role.DECODE)
+    times = f.latency_tokens[f.base.request_class]
+    return _of_lanes(f, at, f.generation, times * f.base.tpot_ns / MICRO)
 
 
-def _of_groups(f: Frame, at: IntArray, worst: IntArray, value: FloatArray) -> Rows:
-    """sum value_p u_p <= worst(g): a type has one point in use, and with one type a role so has the role."""
+def _of_lanes(f: Frame, at: IntArray, worst: IntArray, value: FloatArray) -> Rows:
+    """sum value_p u_p <= worst: a type has one point in use a class; so has a role of one type."""
     if not len(worst):
         return make_rows([], [])
-    blocks = f.type_of if f.several_types else f.group_of
-    names = f.type_names if f.several_types else f.group_names
+    lane = f.lane_of[: f.size]
+    blocks = lane * len(f.types) + f.type_of if f.by_type else lane
     of_block, row = np.unique(blocks[at], return_inverse=True)
-    group = np.zeros(len(of_block), np.int64)
-    group[row] = f.group_of[at]
-    own = (np.arange(len(of_block)), worst[group], -1.0)
-    return make_rows([names[b] for b in of_block], [own, (row, f.u[at], value[at])], upper=0.0)
+    of_lane = of_block // len(f.types) if f.by_type else of_block
+    index = [f.lane_names[each] for each in of_lane]
+    if f.by_type:
+        classes = [class_name(f, int(f.lane_class[each])) for each in of_lane]
+        index = [f.type_names[b % len(f.types)] + k for b, k in zip(of_block, classes, strict=True)]
+    own = (np.arange(len(of_block)), worst[of_lane], -1.0)
+    return make_rows(index, [own, (row, f.u[at], value[at])], upper=0.0)
 
 
 @family(r"\mathrm{TTFT}_g + L\,\mathrm{TPOT}_g \le R", "transfer group g", "ms")
 def request_latency(f: Frame) -> Rows:
     """A request ends no later than the bound, in every transfer group by its own workers."""
-    if not len(f.ttft) or f.ask.request_latency_ns is None:
-        return make_rows([], [])
-    row = np.arange(len(f.groups))
-    bound = f.ask.request_latency_ns / MICRO + HALF_NS
-    return make_rows(f.group_names, [(row, f.ttft, 1.0), (row, f.generation, 1.0)], upper=bound)
+    bounds = [f.latency_bounds[k] for k in f.lane_class[: len(f.ttft)]]
+    lanes = np.array([lane for lane, bound in enumerate(bounds) if bound is not None], np.int64)
+    row, index = np.arange(len(lanes)), [f.lane_names[lane] for lane in lanes]
+    most = np.array([bound for bound in bounds if bound is not None]) / MICRO + HALF_NS
+    return make_rows(index, [(row, f.ttft[lanes], 1.0), (row, f.generation[lanes], 1.0)], upper=most)
 
 
 @family(
@@ -75,7 +80,7 @@ def worst_case(f: Frame) -> Rows:
     index = [f.type_names[w] for w in types]
     terms: list[Term] = [(row, f.u[at], of[at]), (np.arange(len(types)), f.worst, -1.0)]
     if f.objective.name == "request_latency":
-        rows = len(types) + np.arange(len(f.groups))
+        rows = len(types) + np.arange(len(f.ttft))
         terms += [(rows, f.ttft, 1.0), (rows, f.generation, 1.0), (rows, f.worst, -1.0)]
-        index += f.group_names
+        index += f.lane_names[: len(f.ttft)]
     return make_rows(index, terms, upper=0.0)

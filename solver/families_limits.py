@@ -5,7 +5,6 @@ from math import gcd
 import numpy as np
 
 from aicfg.solver.frame import MICRO, Frame
-from aicfg.solver.objectives import STAGES
 from aicfg.solver.points import IntArray, Role
 from aicfg.solver.rows import FloatArray, Rows, Term, family, make_rows
 from aicfg.solver.unique import unique
@@ -21,7 +20,7 @@ def reached(f: Frame) -> Rows:
     for row, bound in enumerate(f.ask.reached):
         terms += [(row + 0 * columns, columns, each) for columns, each in f.total(bound.quantity)]
         index.append(f"{bound.quantity}_{row + 1}")
-        unit = STAGES[bound.quantity].per_unit
+        unit = f.per_unit(bound.quantity)
         if bound.at_least:
             lower[row] = (bound.value - 0.5) / unit
         else:
@@ -34,19 +33,22 @@ def reached(f: Frame) -> Rows:
 )
 def user(f: Frame) -> Rows:
     """The user's linear constraint on totals of the plan, multiplied by the common denominator."""
-    lower, upper = np.full(len(f.user_rows), -np.inf), np.zeros(len(f.user_rows))
+    given = [(row, t) for row in f.user_rows for t in range(f.steps)]
+    lower, upper = np.full(len(given), -np.inf), np.zeros(len(given))
     terms: list[Term] = []
-    for i, row in enumerate(f.user_rows):
-        terms.append((i + 0 * f.n, f.n, row.per_worker))
+    for i, (row, t) in enumerate(given):
+        here = np.flatnonzero(f.count_site // len(f.ask.pools) == t)
+        each = row.per_worker[f.count_point[here] % max(f.size, 1)]
+        terms.append((i + 0 * here, f.counted[here], each))
         for name, factor in (
             ("tokens_per_s", row.tokens),
             ("requests_per_s", row.requests),
             ("types", row.types),
         ):
             if factor:
-                terms += [(i + 0 * columns, columns, factor * each) for columns, each in f.total(name)]
+                terms += [(i + 0 * columns, columns, factor * amount) for columns, amount in f.total(name)]
         upper[i], lower[i] = _ends(row)
-    return make_rows([str(row.number) for row in f.user_rows], terms, lower, upper)
+    return make_rows([f"{row.number}{f.step_name(t)}" for row, t in given], terms, lower, upper)
 
 
 def _ends(row: UserRow) -> tuple[float, float]:
@@ -74,14 +76,14 @@ def user_comparison(f: Frame) -> Rows:
     bounds: list[tuple[float, float]] = []
     for each, level in zip(f.comparisons, f.level, strict=True):
         for role, values, below in _sides(each):
-            at = np.flatnonzero(f.points.role == role)
+            at = np.flatnonzero(f.base.role == role)
             end = _end(f, each, below)
-            block = f.type_of[at] if f.several_types else 0 * at
+            block = f.type_of[at] if f.by_type else 0 * at
             of_block, row = np.unique(block, return_inverse=True)
             rows = len(index) + np.arange(len(of_block))
             terms += [(rows, level, -1.0), (len(index) + row, f.u[at], values[at] - end)]
             side = "low" if below else "high"
-            names = f.type_names if f.several_types else [role.name.lower()]
+            names = f.type_names if f.by_type else [role.name.lower()]
             index += [f"{each.number}_{names[b]}_{side}" for b in of_block]
             bounds += [(-np.inf, -end) if below else (-end, np.inf)] * len(of_block)
     lower, upper = np.array(bounds, np.float64).reshape(-1, 2).T
@@ -100,8 +102,8 @@ def _end(f: Frame, each: Comparison, lowest: bool) -> float:
     """The lowest (highest) of all values compared: with it a role that is not in use binds nothing."""
     both: FloatArray = np.concatenate(
         [
-            each.lower[f.points.role == each.lower_role],
-            each.upper[f.points.role == each.upper_role],
+            each.lower[f.base.role == each.lower_role],
+            each.upper[f.base.role == each.upper_role],
         ]
     ).astype(np.float64)
     return float(both.min() if lowest else both.max()) if len(both) else 0.0

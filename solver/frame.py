@@ -1,14 +1,19 @@
-"""The indices of the program's columns, and the names of points, types, groups and pools."""
+"""The indices of the program's columns, and the names of points, types, lanes and pools.
+
+A plain ask has one class of requests and one step in time: then n(p) counts the workers at point p. With
+``Ask.capacity`` workers(w) counts the workers of a type in each step, and n(p) is the time of theirs, in
+workers, that they spend at point p, which is of one class.
+"""
 
 from functools import cached_property
 
 import numpy as np
 
-from aicfg.solver.names import distinct, lp_safe, pool_names
-from aicfg.solver.objectives import LATENCIES, objective_of
+from aicfg.solver import frame_names
+from aicfg.solver.objectives import LATENCIES, STAGES, objective_of
 from aicfg.solver.order import SERVING_ROLES
-from aicfg.solver.packing import Pattern, nodes_of
-from aicfg.solver.points import DEGREES, Ask, IntArray, Points, Role
+from aicfg.solver.packing import Nodes, Pattern, nodes_of
+from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.rows import Columns, FloatArray
 from aicfg.solver.unique import unique
 from aicfg.solver.user import Comparison, Row, rules
@@ -18,65 +23,172 @@ MICRO = 1e6
 
 
 class Frame:
-    """Where each variable of the program stands, for points within the bounds."""
+    """Where each variable of the program stands, for points within the bounds.
+
+    ``points`` are repeated for each step; the first ``size`` are those of the first step. A lane is a step, a
+    class of requests and a transfer group; a site is a pool in one step.
+    """
 
     def __init__(self, points: Points, ask: Ask) -> None:
-        self.points, self.ask, self.size = points, ask, len(points)
+        self.base, self.ask, self.size = points, ask, len(points)
         self.objective = objective_of(ask)
         self.roles = np.array(SERVING_ROLES[ask.mode])
-        self.several_types = ask.types_per_role != 1
-        budget = np.array([pool.gpus for pool in ask.pools], np.int64)
-        self.most_workers = budget[points.pool] // np.maximum(points.gpus, 1)
-        self.n = np.arange(self.size)
-        self.u = self.size + self.n
+        self.planned = ask.capacity is not None
+        self.steps = len(ask.capacity.steps) if ask.capacity else 1
+        self.by_type = ask.types_per_role != 1 or self.planned
+        self.points = points.take(np.tile(np.arange(self.size), self.steps)) if self.steps > 1 else points
+        self.step = np.repeat(np.arange(self.steps), self.size)
         self.types, self.type_first, self.type_of = np.unique(
             points.worker_type, return_index=True, return_inverse=True
         )
         self.type_role = points.role[self.type_first]
-        self.agg = np.flatnonzero(points.role == Role.AGG)
+        self.agg = np.flatnonzero(self.points.role == Role.AGG)
         self.paired = np.flatnonzero(points.role != Role.AGG)
         self.groups = unique(points.group[self.paired])
-        self.group_of = np.searchsorted(self.groups, points.group)
-        self.nodes = nodes_of(points, ask)
+        self.nodes: dict[int, Nodes] = nodes_of(points, ask)
         given = rules(points, ask)
         self.user_rows = [rule for rule in given if isinstance(rule, Row)]
         self.comparisons = [rule for rule in given if isinstance(rule, Comparison)]
-        self._place(2 * self.size)
+        self._set_lanes()
+        self._place()
 
-    def _place(self, at: int) -> None:
-        """The columns after n and u; a block that the statement does not need is empty."""
-        bounded = self.ask.request_latency_ns is not None or self.objective.name == "request_latency"
-        groups = len(self.groups) if Role.PREFILL in self.roles else 0
+    def _set_lanes(self) -> None:
+        """The lane of each point, the lanes' group and class, and how tokens count in each."""
+        groups, classes = int(self.points.group.max(initial=0)) + 2, 1
+        if self.ask.capacity is not None:
+            classes = len(self.ask.capacity.classes)
+        key = (self.step * classes + self.points.request_class) * groups + self.points.group
+        self.lanes = unique(key[self.points.role != Role.AGG])
+        self.lane_of = np.searchsorted(self.lanes, key)
+        self.lane_group = self.lanes % groups
+        self.lane_class = self.lanes // groups % classes
+        self.lane_step = self.lanes // groups // classes
+        self.first_lanes = np.flatnonzero(self.lane_step == 0)
+        each = self.ask.capacity.classes if self.ask.capacity else (self.ask,)
+        self.tokens_per_request = np.array([of.tokens_per_request for of in each], np.float64)
+        self.latency_tokens = np.array([of.latency_tokens for of in each], np.int64)
+        self.latency_bounds = [of.request_latency_ns for of in each]
+
+    @property
+    def is_coupled(self) -> bool:
+        """Whether the latencies of prefill and decode points in use bound each other."""
+        bounded = any(bound is not None for bound in self.latency_bounds)
+        return Role.PREFILL in self.roles and (bounded or self.objective.name == "request_latency")
+
+    def _place(self) -> None:
+        """The columns, block by block; a block that the statement does not need is empty."""
+        capacity, lanes = self.ask.capacity, len(self.lanes) if Role.PREFILL in self.roles else 0
+        coupled = len(self.first_lanes) if self.is_coupled else 0
+        chooses = not self.planned or self.is_coupled or bool(self.comparisons)
+        by_step = len(self.types) * self.steps if self.planned else 0
+        reshuffles = capacity is not None and capacity.current is not None
+        goes_on = capacity is not None and self.steps > 1
         sizes = {
-            "type_used": len(self.types) if self.several_types else 0,
-            "served": groups,
+            "workers": by_step,
+            "n": self.size * self.steps,
+            "u": self.size if chooses else 0,
+            "type_used": len(self.types) if self.by_type else 0,
+            "served": lanes,
             "tokens": 1 if Role.AGG in self.roles and self._counts_tokens() else 0,
-            "ttft": groups if bounded else 0,
-            "generation": groups if bounded else 0,
+            "requests": 1 if self.planned and self.asked == "tokens_per_s" else 0,
+            "ttft": coupled,
+            "generation": coupled,
+            "started": by_step if goes_on else 0,
+            "added": len(self.types) if reshuffles else 0,
+            "removed": len(self.types) if reshuffles else 0,
+            "bought": len(self.offered),
             "pattern": len(self.patterns),
             "level": len(self.comparisons),
             "worst": 1 if self.objective.name in LATENCIES else 0,
         }
         self.blocks: dict[str, IntArray] = {}
+        at = 0
         for name, size in sizes.items():
             self.blocks[name] = np.arange(at, at + size)
             at += size
-        self.type_used, self.served, self.tokens = (self.blocks[b] for b in ("type_used", "served", "tokens"))
-        self.ttft, self.generation = self.blocks["ttft"], self.blocks["generation"]
-        self.pattern, self.level, self.worst = (self.blocks[b] for b in ("pattern", "level", "worst"))
         self.width = at
+
+    def __getattr__(self, name: str) -> IntArray:
+        """The columns of a block: ``f.n``, ``f.u``, ``f.served``, ..."""
+        blocks: dict[str, IntArray] = self.__dict__.get("blocks", {})
+        if name not in blocks:
+            raise AttributeError(name)
+        return blocks[name]
 
     def _counts_tokens(self) -> bool:
         return (
-            self.objective.name == "tokens_per_s"
+            self.asked == "tokens_per_s"
             or any(bound.quantity == "tokens_per_s" for bound in self.ask.reached)
             or any(row.tokens for row in self.user_rows)
         )
 
     @cached_property
+    def counted(self) -> IntArray:
+        """The columns that count workers."""
+        return self.blocks["workers"] if self.planned else self.blocks["n"]
+
+    @cached_property
+    def count_point(self) -> IntArray:
+        """A point of the type that each of ``counted`` is of, among the repeated ones."""
+        if not self.planned:
+            return np.arange(self.size)
+        first = np.arange(self.steps)[:, None] * self.size + self.type_first
+        return first.ravel()
+
+    @cached_property
+    def count_gpus(self) -> IntArray:
+        """GPUs of one worker of each of ``counted``."""
+        return self.points.gpus[self.count_point]
+
+    @cached_property
+    def count_site(self) -> IntArray:
+        """Step times pools plus pool of each of ``counted``."""
+        at = self.count_point
+        return self.step[at] * len(self.ask.pools) + self.points.pool[at]
+
+    @cached_property
+    def most_workers(self) -> IntArray:
+        """As many workers of each of ``counted`` as its pool has GPUs for."""
+        return self.most_of_point[self.count_point]
+
+    @cached_property
+    def most_of_point(self) -> IntArray:
+        """As many workers at each point as its pool has GPUs for."""
+        budget = np.array([pool.gpus for pool in self.ask.pools], np.int64)
+        return budget[self.points.pool] // np.maximum(self.points.gpus, 1)
+
+    @cached_property
+    def packed_sites(self) -> list[tuple[int, Nodes]]:
+        """The sites whose nodes need rows beside the budget."""
+        return [(t * len(self.ask.pools) + j, n) for t in range(self.steps) for j, n in self.nodes.items()]
+
+    @cached_property
+    def chosen(self) -> tuple[IntArray, IntArray]:
+        """The columns that choose, and a point that each is of: u(p); with capacity in_use(w)."""
+        return (self.type_used, self.type_first) if self.planned else (self.u, np.arange(self.size))
+
+    @cached_property
+    def seconds(self) -> FloatArray:
+        """Length of each step in what an objective counts by: 1, or hours."""
+        if self.ask.capacity is None:
+            return np.ones(1)
+        return np.array([s.seconds for s in self.ask.capacity.steps]) / self.ask.capacity.time_unit
+
+    @cached_property
+    def offered(self) -> list[tuple[int, int, int]]:
+        """Pool, step and offer of each quantity that is bought; a committed offer stands at step 0 only."""
+        offers = self.ask.capacity.offers if self.ask.capacity else ()
+        return [
+            (j, t, number)
+            for j, of_pool in enumerate(offers)
+            for number, offer in enumerate(of_pool)
+            for t in range(1 if offer.committed else self.steps)
+        ]
+
+    @cached_property
     def patterns(self) -> list[tuple[int, str, int, Pattern]]:
-        """Pool, kind of node, how many there are, and pattern, where patterns must be counted."""
-        return [(j, *each) for j, nodes in self.nodes.items() for each in nodes.all_patterns()]
+        """Site, kind of node, how many there are, and pattern, where patterns must be counted."""
+        return [(site, *each) for site, nodes in self.packed_sites for each in nodes.all_patterns()]
 
     @cached_property
     def group_names(self) -> list[str]:
@@ -84,86 +196,116 @@ class Frame:
         return [f"g{group}" for group in self.groups]
 
     @cached_property
+    def lane_names(self) -> list[str]:
+        """Names of the lanes: the group, with its class and step where there are several."""
+        return frame_names.lane_names(self)
+
+    @cached_property
     def pool_names(self) -> list[str]:
         """Names of the pools."""
-        return pool_names(self.ask)
+        return frame_names.pool_names(self.ask)
 
     @cached_property
     def type_names(self) -> list[str]:
         """``role_name`` of each type: the caller's name, or its degrees other than 1."""
-        names = []
-        for worker_type, first in zip(self.types, self.type_first, strict=True):
-            if worker_type < len(self.ask.names):
-                name = lp_safe(self.ask.names[worker_type])
-            else:
-                degrees = {key: int(self.points.degrees[key][first]) for key in DEGREES}
-                name = "_".join(f"{key}{value}" for key, value in degrees.items() if value != 1) or "tp1"
-            names.append(f"{Role(self.points.role[first]).name.lower()}_{name}")
-        return distinct(names, self.types)
+        return frame_names.type_names(self)
 
     @cached_property
     def point_names(self) -> list[str]:
-        """``type_b48``, with ``_c4000`` behind it where there is a chunk budget."""
-        chunk = self.points.chunk_tokens
-        names = [
-            f"{self.type_names[self.type_of[p]]}_b{self.points.batch[p]}"
-            + (f"_c{chunk[p]}" if chunk[p] else "")
-            for p in range(self.size)
-        ]
-        return distinct(names, np.arange(self.size))
+        """``type_b48`` of each point of the first step, with chunk budget and class where there are any."""
+        return frame_names.point_names(self)
+
+    def site_name(self, site: int) -> str:
+        """The pool, with its step where there are several."""
+        step, pool = divmod(site, len(self.ask.pools))
+        return self.pool_names[pool] + self.step_name(step)
+
+    def step_name(self, step: int) -> str:
+        """What stands behind a name at a step: nothing where there is one step."""
+        return f"_t{step + 1}" if self.steps > 1 else ""
+
+    def per_unit(self, quantity: str) -> int:
+        """Integers in one unit of a total of the plan."""
+        if quantity == "goal":
+            return self.per_unit(self.asked)
+        if self.ask.capacity is None or quantity not in ("gpus", "cost"):
+            return STAGES[quantity].per_unit
+        return int(MICRO) * self.ask.capacity.time_unit
 
     def total(self, quantity: str) -> list[tuple[IntArray, FloatArray]]:
         """Columns and coefficients that sum up to a total of the plan, in its units."""
-        points, price = self.points, np.array([p.micro_price_per_gpu_hour or 0 for p in self.ask.pools])
-        one = np.ones(self.size)
-        totals = {
-            "tokens_per_s": [
-                (self.served, self.ask.tokens_per_request * np.ones(len(self.served))),
-                (self.tokens, np.ones(len(self.tokens))),
-            ],
-            "requests_per_s": [
-                (self.served, np.ones(len(self.served))),
-                (self.n[self.agg], points.request_rate[self.agg] / MICRO),
-            ],
-            "gpus": [(self.n, points.gpus * one)],
-            "cost": [(self.n, price[points.pool] * points.gpus / MICRO)],
-            "types": [(self.u, one)],
-            "any": [],
-        }
-        return totals[quantity]
+        served, agg = self.served, self.agg
+        if quantity == "tokens_per_s":
+            per_request = self.tokens_per_request[self.lane_class[: len(served)]]
+            return [(served, per_request), (self.tokens, np.ones(len(self.tokens)))]
+        if quantity == "requests_per_s":
+            rate = self.points.request_rate[agg] / MICRO
+            return [(served, np.ones(len(served))), (self.n[agg], rate)]
+        if quantity in ("gpus", "cost"):
+            return self._spent(quantity == "cost")
+        if quantity == "types":
+            return [(self.chosen[0], np.ones(len(self.chosen[0])))]
+        if quantity == "changes":
+            changed = np.concatenate((self.added, self.removed))
+            return [(changed, np.ones(len(changed)))]
+        return self._goal() if quantity == "goal" else []
+
+    @property
+    def asked(self) -> str:
+        """The objective that was asked for: that of the first stage."""
+        return (self.ask.capacity.goal if self.ask.capacity else "") or self.objective.name
+
+    def objective_terms(self) -> list[tuple[IntArray, FloatArray]]:
+        """Columns and coefficients of this stage's objective."""
+        if len(self.worst):
+            return [(self.worst, np.ones(1))]
+        return self._goal() if self.objective.name == self.asked else self.total(self.objective.name)
+
+    def _goal(self) -> list[tuple[IntArray, FloatArray]]:
+        """The total that was asked for, and what changes of today's workers cost."""
+        cost = self.ask.capacity.change_cost if self.ask.capacity else None
+        sign = -1.0 if STAGES[self.asked].maximize else 1.0
+        changes = self.total("changes") if cost else []
+        penalty = [(columns, sign * (cost or 0) / MICRO * each) for columns, each in changes]
+        return self.total(self.asked) + penalty
+
+    def _spent(self, priced: bool) -> list[tuple[IntArray, FloatArray]]:
+        """GPUs in use times how long (and their price); those of workers that start, and what is bought."""
+        pools, capacity = self.ask.pools, self.ask.capacity
+        price = np.array([(p.micro_price_per_gpu_hour or 0) / MICRO if priced else 1.0 for p in pools])
+        step, pool = np.divmod(self.count_site, len(pools))
+        each = price[pool] * self.count_gpus
+        offers = capacity.offers if capacity and priced else ()
+        rented = np.array([not (offers and offers[j]) for j in range(len(pools))])[pool]
+        found = [(self.counted, each * self.seconds[step] * rented)]
+        if capacity is not None and len(self.started):
+            found.append((self.started, each * capacity.startup_s / capacity.time_unit))
+        if capacity is not None and offers:
+            bought = [
+                offers[j][number].micro_price_per_gpu_hour
+                * (self.seconds.sum() if offers[j][number].committed else self.seconds[t])
+                / MICRO
+                for j, t, number in self.offered
+            ]
+            found.append((self.bought, np.array(bought)))
+        return found
 
     def columns(self) -> Columns:
         """Names, bounds, kinds and costs of all columns."""
         lower, upper = np.zeros(self.width), np.full(self.width, np.inf)
-        upper[self.n] = self.most_workers
+        if not self.planned:
+            upper[self.n] = self.most_workers
+        upper[self.workers] = self.most_workers if self.planned else 0
         upper[self.u] = upper[self.type_used] = 1.0
         upper[self.pattern] = [most for _, _, most, _ in self.patterns]
+        offers = self.ask.capacity.offers if self.ask.capacity else ()
+        upper[self.bought] = np.array([offers[j][number].gpus for j, _, number in self.offered], np.float64)
         lower[self.level] = -np.inf
+        lower[self.requests] = 1 / MICRO  # a plan serves
         integer = np.zeros(self.width, bool)
-        for block in (self.n, self.u, self.type_used, self.pattern):
+        for block in (self.counted, self.u, self.type_used, self.bought, self.pattern):
             integer[block] = True
         cost = np.zeros(self.width)
-        if len(self.worst):
-            cost[self.worst] = 1.0
-        else:
-            for columns, coefficients in self.total(self.objective.name):
-                cost[columns] = coefficients
-        return Columns(self._names(), lower, upper, integer, cost)
-
-    def _names(self) -> tuple[str, ...]:
-        names = [f"n({p})" for p in self.point_names] + [f"u({p})" for p in self.point_names]
-        if self.several_types:
-            names += [f"in_use({w})" for w in self.type_names]
-        names += [f"served({g})" for g in self.group_names[: len(self.served)]]
-        names += ["tokens"] * len(self.tokens)
-        for block in ("ttft", "generation"):
-            names += [f"{block}({g})" for g in self.group_names[: len(self.blocks[block])]]
-        names += [self.pattern_name(i) for i in range(len(self.patterns))]
-        names += [f"level({each.number})" for each in self.comparisons]
-        return (*names, *["worst"] * len(self.worst))
-
-    def pattern_name(self, i: int) -> str:
-        """``pattern(pool_node_1x2_2x3)``: one worker of 2 GPUs and two of 3 in a whole node."""
-        j, kind, _, counts = self.patterns[i]
-        filled = "_".join(f"{n}x{s}" for n, s in zip(counts, self.nodes[j].small, strict=True) if n)
-        return f"pattern({self.pool_names[j]}_{kind}_{filled or 'empty'})"
+        for columns, coefficients in self.objective_terms():
+            cost[columns] = coefficients
+        return Columns(frame_names.column_names(self), lower, upper, integer, cost)

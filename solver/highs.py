@@ -44,6 +44,8 @@ OPTIONS = {
 """A gap of 0 (the default is 1e-4), and tolerances a thousandth of a micro-unit."""
 
 
+NEARLY = 0.999
+"""Of the least difference of two values: a plan that is nearer to the bound than that is the best."""
 LARGEST_ACTIVITY = 2.0**16
 """Rows beyond this are scaled down: at 65536 a double still tells 1e-11 apart, a hundredth of the
 tolerance. Scales are powers of two, so no coefficient is rounded."""
@@ -63,6 +65,10 @@ def solve_highs(program: Program, time_limit_s: float | None) -> Outcome:
     if time_limit_s is not None:
         engine.setOptionValue("time_limit", float(time_limit_s))
     scales = _scales(program)
+    if program.lattice:
+        engine.setOptionValue(
+            "mip_abs_gap", NEARLY * program.lattice / program.objective.per_unit * scales.goal
+        )
     engine.passModel(_model(highspy, program, scales))
     if engine.run() == highspy.HighsStatus.kError:
         # Someone ran HiGHS in this process with more threads; their number is fixed, only 0 accepts it.
@@ -70,12 +76,13 @@ def solve_highs(program: Program, time_limit_s: float | None) -> Outcome:
         engine.run()
     ended = ENDED[engine.getModelStatus().name]
     info = engine.getInfo()
-    counts = None
+    counts = values = None
     if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
-        values = np.rint(np.array(engine.getSolution().col_value[: program.points])).astype(np.int64)
-        counts = {int(p): int(values[p]) for p in np.flatnonzero(values)}
+        values = np.array(engine.getSolution().col_value) * scales.column
+        workers = np.rint(values[: program.points]).astype(np.int64)
+        counts = {int(p): int(workers[p]) for p in np.flatnonzero(workers)}
     bound = integer_bound(info.mip_dual_bound / scales.goal, program.objective.per_unit, ended)
-    return Outcome("highs", engine.version(), ended, counts, bound)
+    return Outcome("highs", engine.version(), ended, counts, bound, values)
 
 
 def integer_bound(bound: float, per_unit: int, ended: Ended) -> int | None:

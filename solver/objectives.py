@@ -54,6 +54,9 @@ STAGES = OBJECTIVES | {
     each.name: each
     for each in (
         Objective("requests_per_s", True, _MICRO, r"\max \sum_g \lambda_g + \ldots", "Highest requests/s."),
+        Objective(
+            "changes", False, 1, r"\min \sum_w \mathrm{added}_w + \mathrm{removed}_w", "Fewest changes."
+        ),
         Objective("types", False, 1, r"\min \sum_p u_p", "Fewest worker types."),
         Objective("any", False, 1, "0", "Any plan."),
     )

@@ -8,10 +8,13 @@ same problem and can be compared to the last digit.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from aicfg.solver.capacity import Capacity
 
 IntArray = NDArray[np.int64]
 
@@ -59,6 +62,8 @@ class Points:
     """tp, pp, dp, cp, moe_tp, moe_ep of the worker type (each of the same length)."""
     quant: IntArray
     """Index of the quantisation the worker type uses (0 when there is no choice)."""
+    request_class: IntArray
+    """Index into the classes of requests of ``Ask.capacity`` (0 when there is one)."""
 
     def __len__(self) -> int:
         return len(self.role)
@@ -82,7 +87,7 @@ class Pool:
 
 
 Mode = Literal["agg", "disagg", "mixed"]
-Quantity = Literal["tokens_per_s", "requests_per_s", "gpus", "cost", "types"]
+Quantity = Literal["tokens_per_s", "requests_per_s", "gpus", "cost", "types", "changes", "goal"]
 
 
 @dataclass(frozen=True)
@@ -131,3 +136,5 @@ class Ask:
     reached: tuple[Bound, ...] = ()
     excluded: tuple[frozenset[int], ...] = ()
     """Sets of worker types that a plan must not consist of."""
+    capacity: "Capacity | None" = None
+    """Classes of requests, steps in time, spares, offers, today's workers; latency bounds are then theirs."""

@@ -85,15 +85,16 @@ def solve_pyomo(program: Program, time_limit_s: float | None) -> Outcome:
     solver.highs_options = {name: OPTIONS[name] for name in OPTIONS if name not in ("output_flag", "threads")}
     results = solver.solve(model)
     ended = ENDED[results.termination_condition.name]
-    counts = None
+    counts = found = None
     if results.best_feasible_objective is not None and np.isfinite(results.best_feasible_objective):
         results.solution_loader.load_vars()
-        values = [round(each.value) for each in _columns(model, program)[: program.points]]
-        counts = {p: count for p, count in enumerate(values) if count}
+        found = np.array([each.value or 0.0 for each in _columns(model, program)])
+        workers = np.rint(found[: program.points]).astype(int).tolist()
+        counts = {p: count for p, count in enumerate(workers) if count}
     bound = results.best_objective_bound
     if bound is not None:
         bound = integer_bound(bound, program.objective.per_unit, ended)
-    return Outcome("pyomo", pyomo.__version__, ended, counts, bound)
+    return Outcome("pyomo", pyomo.__version__, ended, counts, bound, found)
 
 
 def _columns(model: Any, program: Program) -> list[Any]:

@@ -47,6 +47,7 @@ def curves(
                 memory_limit_bytes=one * (72 if pool == 0 else 130 if pool == 1 else 170),
                 degrees={name: one * (gpus if name == "tp" else 1) for name in DEGREES},
                 quant=one * 0,
+                request_class=one * 0,
             )
         )
     return join(parts)

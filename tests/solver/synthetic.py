@@ -71,6 +71,7 @@ def realistic(role: Role, layouts: int, batches: int, chunks: int = 1, seed: int
                     "moe_ep": one,
                 },
                 quant=zero,
+                request_class=zero,
             )
         )
     return join(parts)

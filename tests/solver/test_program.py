@@ -9,6 +9,7 @@ import pytest
 from instances import AGG, AGG_POINTS, DISAGG, INSTANCES, PAIR, agg
 from synthetic import join, make_points
 
+from aicfg.solver.capacity import Capacity, Offer, RequestClass, Step
 from aicfg.solver.lp_text import lp_text
 from aicfg.solver.points import Bound, Pool
 from aicfg.solver.program import STATEMENT, Program, state
@@ -20,7 +21,26 @@ COUPLED = replace(DISAGG, request_latency_ns=390_000_000)
 MIXED = join([PAIR, replace(AGG_POINTS, worker_type=AGG_POINTS.worker_type + 2)])
 SIZES = make_points([agg(0, 1, 1, 10), agg(1, 3, 1, 40), agg(2, 12, 1, 200)])
 NO_CHAIN = make_points([agg(0, 2, 1, 20), agg(1, 3, 1, 40)])
+CLASSES = (RequestClass("chat", 10, 9, share=400_000), RequestClass("code", 20, 19, share=600_000))
+NOW = Step("now", 1, (2_000_000, 3_000_000))
+OF_CLASSES = join(
+    [PAIR, replace(PAIR, request_class=PAIR.request_class + 1, request_rate=PAIR.request_rate // 2)]
+)
+PLANNED = replace(DISAGG, capacity=Capacity(CLASSES, (NOW,), spare_workers=1))
+OFFERS = ((Offer("owned", 4, 0, True), Offer("on_demand", 4, 2_000_000, False)),)
+DAY = Capacity(
+    CLASSES[:1], (Step("day", 3600, (9_000_000,)), Step("night", 7200, (2_000_000,))), 600, offers=OFFERS
+)
+OVER_TIME = replace(DISAGG, capacity=DAY, objective="cost", pools=(Pool("h100_sxm", 8, 8, 2_000_000),))
+TODAY = Capacity(CLASSES, (NOW,), current={0: 2, 1: 1}, change_cost=500_000)
 CASES = {
+    "time_share": (OF_CLASSES, PLANNED),
+    "type_limit": (OF_CLASSES, PLANNED),
+    "type_works": (PAIR, OVER_TIME),
+    "class_share": (OF_CLASSES, PLANNED),
+    "started": (PAIR, OVER_TIME),
+    "purchase": (PAIR, OVER_TIME),
+    "changed": (OF_CLASSES, replace(DISAGG, capacity=TODAY, objective="gpus")),
     "agg_rate": (AGG_POINTS, AGG),
     "one_batch": (PAIR, replace(COUPLED, types_per_role=2)),
     "node_packing": (SIZES, replace(AGG, pools=(Pool("h100_sxm", 26, 8),))),
