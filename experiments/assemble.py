@@ -12,9 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from aicfg.experiments.counted import counted
 from aicfg.experiments.fields import MAX_GPUS
 from aicfg.experiments.prepare import Case, PoolModel
-from aicfg.experiments.schema import AggSearch, RoleSearch, Search
+from aicfg.experiments.schema import AggSearch, RoleSearch, Search, Sla
 from aicfg.hardware.curves import Curve, ServingModel
 from aicfg.hardware.curves import Role as RoleName
 from aicfg.hardware.search import SearchSpace, Skipped, curves, every_budget
@@ -86,7 +87,7 @@ def candidates(case: Case, *, any_size: bool = False) -> Candidates:
         why = _reasons([each for each in skipped if each.role in lacking]) or "no layout to search"
         raise InputError(f"serving: no worker can be priced: {why}")
     sizes = np.asarray([len(curve.batch) for curve in found.curves], np.int64)
-    points = _points(found.curves, found.owner, sizes)
+    points = _points(case.experiment.sla, found.curves, found.owner, sizes)
     curve = np.repeat(np.arange(len(found.curves)), sizes)
     index = np.concatenate([np.arange(n) for n in sizes])
     kept = _of_listed_batches(case.experiment.serving.search, points)
@@ -236,8 +237,10 @@ def _bound_ns(bound_ms: float | None) -> int | None:
     return None if bound_ms is None else round(bound_ms * NS_PER_MS)
 
 
-def _points(found: list[Curve], owner: list[PoolModel], sizes: IntArray) -> Points:
+def _points(sla: Sla, found: list[Curve], owner: list[PoolModel], sizes: IntArray) -> Points:
     group = _groups(found, owner)
+    latencies = [counted(sla, curve, each.model) for curve, each in zip(found, owner, strict=True)]
+    ttft_ms, tpot_ms = zip(*latencies, strict=True)
     quants = {quant: number for number, quant in enumerate(dict.fromkeys(curve.quant for curve in found))}
 
     def of_type(value: Callable[[Curve], int]) -> IntArray:
@@ -254,8 +257,8 @@ def _points(found: list[Curve], owner: list[PoolModel], sizes: IntArray) -> Poin
         chunk_tokens=_joined(found, lambda curve: curve.chunk_tokens),
         request_rate=_joined(found, lambda curve: _integers(curve.requests_per_s * curve.efficiency * MICRO)),
         token_rate=_joined(found, lambda curve: _integers(curve.tokens_per_s * MICRO)),
-        ttft_ns=_joined(found, lambda curve: _integers(curve.ttft_ms * NS_PER_MS)),
-        tpot_ns=_joined(found, lambda curve: _integers(curve.tpot_ms * NS_PER_MS)),
+        ttft_ns=_integers(np.concatenate(ttft_ms) * NS_PER_MS),
+        tpot_ns=_integers(np.concatenate(tpot_ms) * NS_PER_MS),
         memory_bytes=memory_bytes,
         memory_limit_bytes=memory_limit_bytes,
         degrees={name: of_type(partial(_degree, name)) for name in DEGREES},

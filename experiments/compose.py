@@ -7,8 +7,10 @@ import msgspec
 
 from aicfg import __version__
 from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates, Mode
+from aicfg.experiments.counted import Latencies, counts_plainly, worst
 from aicfg.experiments.plan import (
     Certificate,
+    Counted,
     MemoryGib,
     Objective,
     Plan,
@@ -28,6 +30,8 @@ from aicfg.solver.answer import Answer
 from aicfg.solver.objectives import STAGES
 
 GIB = 2**30
+BOUNDS = ("ttft_ms", "tpot_ms", "request_latency_ms")
+"""Keys of an agreement that are shown even where nothing is asked."""
 _OPTIONAL = ("load", "constraints")
 """Keys of an experiment that are shown only where they are given."""
 
@@ -42,7 +46,8 @@ def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms:
     gpus, most = experiment.fleet.budget, objective.maximize
     tokens_per_s = _micro(answer.tokens)
     divisor = gpus if most else answer.gpus_used
-    tpot_ms = _ms(answer.tpot_ns)
+    counted, mean = _latencies(case, found, answer)
+    tpot_ms = mean.tpot_ms
     return Plan(
         schema=1,
         status=cast(Status, answer.status),
@@ -55,9 +60,9 @@ def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms:
             experiment.objective, _in_units(answer.value, objective.per_unit), "max" if most else "min"
         ),
         pools=pools,
-        ttft_ms=_ms(answer.ttft_ns),
+        ttft_ms=mean.ttft_ms,
         tpot_ms=tpot_ms,
-        request_latency_ms=_ms(answer.request_latency_ns),
+        request_latency_ms=mean.request_latency_ms,
         concurrency=sum(pool.concurrency for pool in pools if pool.role != "prefill") if pools else None,
         tokens_per_s=tokens_per_s,
         tokens_per_s_per_gpu=None if tokens_per_s is None or not divisor else tokens_per_s / divisor,
@@ -69,9 +74,20 @@ def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms:
         ),
         requests_per_s=_micro(answer.requests),
         cost_per_hour=cost_per_hour(experiment.fleet, pools) if pools else None,
+        counted=counted,
         left_out=case.left_out
         | {experiment.fleet.every[number].label: why for number, why in found.left_out.items()},
     )
+
+
+def _latencies(case: Case, found: Candidates, answer: Answer) -> tuple[Counted | None, Latencies]:
+    """The worst latencies as the agreement counts them (None: as they are), and as they are."""
+    kept = Latencies(_ms(answer.ttft_ns), _ms(answer.tpot_ns), _ms(answer.request_latency_ns))
+    if counts_plainly(case.experiment.sla) or not answer.points:
+        return None, kept
+    used = ((found.curves[found.curve[p]], int(found.index[p])) for p in answer.points)
+    mean = worst(used, case.experiment.workload.osl - 1)
+    return Counted(case.experiment.sla.confidence, *kept), mean
 
 
 def inputs_of(case: Case) -> dict[str, Any]:
@@ -79,6 +95,7 @@ def inputs_of(case: Case) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(case.experiment))
     if not case.experiment.serving.backends:
         del plain["serving"]["backends"]
+    plain["sla"] = {key: value for key, value in plain["sla"].items() if key in BOUNDS or value is not None}
     return {key: value for key, value in plain.items() if key not in _OPTIONAL or value}
 
 

@@ -19,7 +19,7 @@ import msgspec
 from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates, Mode, ask, candidates, modes
 from aicfg.experiments.budgets import gpus_of, with_gpus
 from aicfg.experiments.prepare import Case, prepare
-from aicfg.experiments.schema import Experiment, Sla
+from aicfg.experiments.schema import Experiment
 from aicfg.model_specs.errors import InputError
 from aicfg.solver.answer import Answer, Holds
 from aicfg.solver.errors import NodePackingError, UnsupportedAskError
@@ -101,7 +101,7 @@ class Optima:
 def family_key(experiment: Experiment) -> bytes:
     """Equal for experiments that differ in their bounds and their number of GPUs alone."""
     fleet = with_gpus(experiment.fleet, [1] * len(gpus_of(experiment.fleet)))
-    return msgspec.json.encode(msgspec.structs.replace(experiment, sla=Sla(), fleet=fleet))
+    return msgspec.json.encode(msgspec.structs.replace(experiment, sla=experiment.sla.unbounded, fleet=fleet))
 
 
 def loosest_first(experiment: Experiment) -> tuple[float, ...]:

@@ -184,6 +184,17 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """Latencies as the agreement counts them."""
+
+    confidence: float | None
+    """Share of measured runs that stay below."""
+    ttft_ms: float | None
+    tpot_ms: float | None
+    request_latency_ms: float | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """The answer to one experiment."""
 
@@ -222,6 +233,8 @@ class Plan:
     """Pools of the fleet on which nothing can be served, and why."""
     gives_up: GivesUp | None = None
     """Of an alternative: what it gives up against the best plan."""
+    counted: Counted | None = None
+    """The latencies that the agreement bounds, where these are not the plain means."""
 
     @property
     def exit_code(self) -> int:

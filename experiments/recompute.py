@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from aicfg.experiments.counted import counted
 from aicfg.experiments.plan import PoolPlan
 from aicfg.experiments.prepare import Case
 from aicfg.experiments.schema import Fleet
 from aicfg.hardware.curves import Curve, ServingModel
+from aicfg.hardware.interpolation import FloatArray
 from aicfg.model_specs.layout import Layout
 
 
@@ -20,10 +22,12 @@ class _Group:
     ttft_ms: float = 0.0
     tpot_ms: float = 0.0
 
-    def add(self, role: str, workers: int, curve: Curve) -> None:
+    def add(self, role: str, workers: int, curve: Curve, latencies: tuple[FloatArray, FloatArray]) -> None:
+        """Workers of one operating point, with its TTFT and TPOT as the agreement counts them."""
         self.requests_per_s[role] += workers * curve.efficiency * float(curve.requests_per_s[0])
-        self.ttft_ms = max(self.ttft_ms, float(curve.ttft_ms[0]))
-        self.tpot_ms = max(self.tpot_ms, float(curve.tpot_ms[0]))
+        ttft_ms, tpot_ms = latencies
+        self.ttft_ms = max(self.ttft_ms, float(ttft_ms[0]))
+        self.tpot_ms = max(self.tpot_ms, float(tpot_ms[0]))
 
 
 @dataclass
@@ -75,12 +79,14 @@ def _figures(case: Case, pools: tuple[PoolPlan, ...]) -> _Figures:
     for number, pool in enumerate(pools):
         layout = Layout(pool.tp, pool.pp, pool.dp, pool.cp, pool.moe_tp, pool.moe_ep)
         chunks = None if pool.chunk_tokens is None else np.array([pool.chunk_tokens])
-        curve = _model(case, pool).curve(pool.role, layout, np.array([pool.batch]), chunks)
+        model = _model(case, pool)
+        curve = model.curve(pool.role, layout, np.array([pool.batch]), chunks)
+        latencies = counted(case.experiment.sla, curve, model)
         if pool.role == "agg":
             figures.tokens_per_s += pool.workers * float(curve.tokens_per_s[0])
-            figures.groups[f"agg {number}"].add("decode", pool.workers, curve)
+            figures.groups[f"agg {number}"].add("decode", pool.workers, curve, latencies)
         else:
-            figures.groups[f"{pool.backend} {curve.group}"].add(pool.role, pool.workers, curve)
+            figures.groups[f"{pool.backend} {curve.group}"].add(pool.role, pool.workers, curve, latencies)
     served = sum(min(group.requests_per_s.values()) for group in figures.groups.values())
     figures.tokens_per_s += case.experiment.workload.osl * served
     return figures

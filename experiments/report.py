@@ -16,6 +16,7 @@ from aicfg.experiments.words import (
     ENGINES,
     MODES,
     bounds_words,
+    counted_words,
     exact,
     formats_words,
     lost_words,
@@ -93,9 +94,11 @@ def _facts(plan: Plan) -> Table:
     if load := plan.inputs.get("load"):
         table.add_row("load", f"{number(load['requests_per_s'])} of {number(plan.requests_per_s)} requests/s")
     sla = plan.inputs["sla"]
-    table.add_row("TTFT", latency(plan.ttft_ms, sla["ttft_ms"]))
-    table.add_row("TPOT", latency(plan.tpot_ms, sla["tpot_ms"]))
-    table.add_row("request", latency(plan.request_latency_ms, sla["request_latency_ms"]))
+    for label, name in (("TTFT", "ttft_ms"), ("TPOT", "tpot_ms"), ("request", "request_latency_ms")):
+        counts = None if plan.counted is None else getattr(plan.counted, name)
+        table.add_row(label, latency(getattr(plan, name), sla[name], counts))
+    if plan.counted is not None:
+        table.add_row("", f"bounds hold for {counted_words(plan.counted)}")
     table.add_row("in flight", f"{plan.concurrency:,} requests")
     table.add_row()
     if _is_runner_up(plan):

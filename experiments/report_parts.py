@@ -96,13 +96,14 @@ def _memory(pool: PoolPlan) -> Text:
     return text
 
 
-def latency(value: float | None, bound: float | None) -> Text:
-    """A latency beside its bound, with the margin."""
+def latency(value: float | None, bound: float | None, counts: float | None = None) -> Text:
+    """A latency beside its bound, with the margin; ``counts`` is what the bound is on, if not the mean."""
     if value is None:
         return Text("-")
-    shown = f"{value:,.2f} ms"
+    shown = f"{value:,.2f} ms" if counts is None else f"{value:,.2f} ms, counts as {counts:,.2f}"
     if bound is None:
         return Text(f"{shown} (no bound)" if value else shown)
+    value = value if counts is None else counts
     margin = (bound - value) / bound
     text = Text(bar(value / bound, 20), "green" if margin > 0.02 else "yellow")
     text.append(f" {shown} of {number(bound)} ms, {share(margin)} to spare", "default")

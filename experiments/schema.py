@@ -70,6 +70,16 @@ class Sla(Part, frozen=True, kw_only=True):
     request_latency_ms: Annotated[Bound | None, Meta(title="Whole request at most, in place of tpot_ms")] = (
         None
     )
+    confidence: Annotated[
+        Annotated[float, Meta(ge=0.5, lt=1, description="a share from 0.5 to less than 1, such as 0.9")]
+        | None,
+        Meta(title="Share of measured runs that keep bounds so set"),
+    ] = None
+
+    @property
+    def unbounded(self) -> "Sla":
+        """The same agreement without bounds: how latencies are counted."""
+        return Sla(confidence=self.confidence)
 
 
 class FleetPool(Part, frozen=True, kw_only=True, omit_defaults=True):

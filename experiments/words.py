@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 
-from aicfg.experiments.plan import Objective, Plan, PoolPlan, Relaxation, Sources
+from aicfg.experiments.plan import Counted, Objective, Plan, PoolPlan, Relaxation, Sources
 from aicfg.model_specs.layout import Layout
 
 MODES = {"agg": "aggregated", "disagg": "disaggregated", "mixed": "mixed"}
@@ -63,6 +63,11 @@ def bar(filled: float, cells: int) -> str:
 def layout(pool: PoolPlan) -> str:
     """The layout of one worker, such as ``tp4pp2``."""
     return str(Layout(pool.tp, pool.pp, pool.dp, pool.cp, pool.moe_tp, pool.moe_ep))
+
+
+def counted_words(counted: Counted) -> str:
+    """What a bound is on, where it is not on the mean."""
+    return f"{share(counted.confidence or 0.5)} of measured runs"
 
 
 def sources_words(sources: Sources, most: int | None = None) -> str:

@@ -1,0 +1,79 @@
+"""Latencies as the agreement counts them, and as they are.
+
+A bound with a confidence is kept by that share of measured runs: a point counts with its latency times the
+factor of its regime (``aicfg.hardware.intervals``), so the very same program keeps the margin exactly.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from aicfg.experiments.schema import Sla
+from aicfg.hardware.curves import Curve, ServingModel
+from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.intervals import Metric, Mode
+from aicfg.model_specs.errors import InputError
+
+
+class Latencies(NamedTuple):
+    """Of a plan, in milliseconds; None without workers."""
+
+    ttft_ms: float | None
+    tpot_ms: float | None
+    request_latency_ms: float | None
+
+
+def counts_plainly(sla: Sla) -> bool:
+    """Whether bounds are on the predicted means themselves."""
+    return sla == Sla(ttft_ms=sla.ttft_ms, tpot_ms=sla.tpot_ms, request_latency_ms=sla.request_latency_ms)
+
+
+def counted(sla: Sla, curve: Curve, model: ServingModel) -> tuple[FloatArray, FloatArray]:
+    """TTFT and TPOT of a curve's points as the agreement counts them, in ms."""
+    return (
+        curve.ttft_ms * margin(sla, curve, model, "ttft_ms"),
+        curve.tpot_ms * margin(sla, curve, model, "tpot_ms"),
+    )
+
+
+def margin(sla: Sla, curve: Curve, model: ServingModel, metric: Metric) -> float:
+    """The factor on a predicted latency that the agreement's confidence asks for.
+
+    Raises
+    ------
+    InputError
+        If the profile does not know how far its predictions lie from measured runs of this engine.
+    """
+    if sla.confidence is None:
+        return 1.0
+    intervals, backend = model.profile.intervals, model.tables.backend
+    mode: Mode = "agg" if curve.role == "agg" else "disagg"
+    if intervals is None or backend not in getattr(intervals, mode):
+        name = model.profile.name
+        raise InputError(
+            f"sla.confidence: the profile {name} has no intervals for {backend} ({mode}); expected a profile "
+            "that was compared with measured runs, such as aicfg"
+        )
+    return intervals.factor(mode, backend, metric, sla.confidence)
+
+
+def worst(used: Iterable[tuple[Curve, int]], later_tokens: int) -> Latencies:
+    """The plain latencies of the points in use: the worst TTFT and TPOT, and the worst request.
+
+    A request is served by one aggregated point, or by the workers of one transfer group.
+
+    Parameters
+    ----------
+    used : curves, and the position of the point in use on each.
+    later_tokens : output tokens after the first.
+    """
+    groups: dict[object, list[tuple[float, float]]] = defaultdict(list)
+    for number, (curve, at) in enumerate(used):
+        name = number if curve.role == "agg" else curve.group
+        groups[name].append((float(curve.ttft_ms[at]), float(curve.tpot_ms[at])))
+    worst_of = [tuple(map(max, zip(*each, strict=True))) for each in groups.values()]
+    return Latencies(
+        max(ttft for ttft, _ in worst_of),
+        max(tpot for _, tpot in worst_of),
+        max(ttft + later_tokens * tpot for ttft, tpot in worst_of),
+    )

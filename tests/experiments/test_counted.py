@@ -1,0 +1,139 @@
+"""Bounds with a confidence: what counts, and that the plan keeps it exactly."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from aicfg.experiments.api import solve
+from aicfg.experiments.assemble import candidates
+from aicfg.experiments.counted import counted, counts_plainly, worst
+from aicfg.experiments.loader import load
+from aicfg.experiments.optima import family_key
+from aicfg.experiments.prepare import prepare
+from aicfg.experiments.schema import Experiment, Sla
+from aicfg.hardware.profile import load_profile
+from aicfg.model_specs.errors import InputError
+
+ASKED: dict[str, Any] = {
+    "model": "Qwen/Qwen3-32B",
+    "workload": {"isl": 2000, "osl": 200},
+    "sla": {"ttft_ms": 1500, "tpot_ms": 30},
+    "fleet": {"system": "h100_sxm", "gpus": 8},
+    "serving": {
+        "backend": "trtllm",
+        "search": {"agg": {"max_batch": 64}, "prefill": {"max_batch": 2}, "decode": {"max_batch": 64}},
+    },
+}
+INTERVALS = load_profile("aicfg").intervals
+
+
+def asked(**sla: float) -> Experiment:
+    """The experiment with more in its agreement."""
+    return load({**ASKED, "sla": {**ASKED["sla"], **sla}})[0]
+
+
+def test_points_count_with_their_regimes_factor() -> None:
+    """Every point's latency is the curve's times the factor of its mode, engine and metric."""
+    plain, safe = (candidates(prepare(each)) for each in (asked(), asked(confidence=0.9)))
+    assert INTERVALS is not None
+    agg = plain.points.role == 0
+    for metric, mode, own, mine in (
+        ("tpot_ms", "agg", "tpot_ns", agg),
+        ("ttft_ms", "agg", "ttft_ns", agg),
+        ("tpot_ms", "disagg", "tpot_ns", plain.points.role == 2),
+        ("ttft_ms", "disagg", "ttft_ns", plain.points.role == 1),
+    ):
+        factor = INTERVALS.factor(mode, "trtllm", metric, 0.9)  # type: ignore[arg-type]
+        before, after = getattr(plain.points, own)[mine], getattr(safe.points, own)[mine]
+        assert np.abs(after - before * factor).max() <= 1 + factor
+    assert (safe.points.request_rate == plain.points.request_rate).all()
+
+
+def test_a_plan_keeps_its_bounds_with_the_margin() -> None:
+    """What counts is within the bounds; the plain means are reported beside it, lower."""
+    plan = solve(asked(confidence=0.9))
+    assert plan.counted is not None and plan.counted.confidence == 0.9
+    assert plan.counted.tpot_ms is not None and plan.tpot_ms is not None
+    assert plan.tpot_ms < plan.counted.tpot_ms <= 30
+    assert plan.ttft_ms < plan.counted.ttft_ms <= 1500  # type: ignore[operator]
+    assert plan.counted.request_latency_ms > plan.request_latency_ms  # type: ignore[operator]
+
+
+def test_a_margin_is_a_tighter_bound() -> None:
+    """With one mode and engine, a confidence gives what bounds divided by its factors give."""
+    assert INTERVALS is not None
+    factors = {name: INTERVALS.factor("agg", "trtllm", name, 0.9) for name in ("ttft_ms", "tpot_ms")}
+    bounds = {name: ASKED["sla"][name] / factor for name, factor in factors.items()}
+    serving = {**ASKED["serving"], "mode": "agg"}
+    safe = solve({**ASKED, "serving": serving, "sla": {**ASKED["sla"], "confidence": 0.9}})
+    tight = solve({**ASKED, "serving": serving, "sla": bounds})
+    assert safe.tokens_per_s == tight.tokens_per_s
+    assert [pool.batch for pool in safe.pools] == [pool.batch for pool in tight.pools]
+
+
+def test_more_confidence_never_gains() -> None:
+    """The objective falls with the confidence; without one nothing is counted otherwise."""
+    plans = [solve(asked(confidence=level)) for level in (0.5, 0.8, 0.95)]
+    values = [plan.tokens_per_s or 0.0 for plan in plans]
+    assert values == sorted(values, reverse=True)
+    assert solve(asked()).counted is None
+
+
+def test_the_lowest_latency_is_recomputed_as_it_counts() -> None:
+    """A latency objective is the latency that counts, and its certificate agrees."""
+    experiment = msgspec.structs.replace(asked(confidence=0.9), objective="tpot")
+    plan = solve({**msgspec.to_builtins(experiment), "load": {"requests_per_s": 1}})
+    assert plan.counted is not None
+    assert plan.objective.value == plan.counted.tpot_ms
+    assert plan.certificate.recomputed == pytest.approx(plan.objective.value, abs=1e-5)
+
+
+def test_a_profile_without_intervals_says_so() -> None:
+    """The peer's profile was never compared with measured runs."""
+    with pytest.raises(InputError, match=r"sla.confidence: the profile aiconfigurator-0.12 has no intervals"):
+        solve({**msgspec.to_builtins(asked(confidence=0.9)), "profile": "aiconfigurator-0.12"})
+
+
+@pytest.mark.parametrize("value", [0.4, 1.0, 90])
+def test_a_confidence_is_a_share(run: Callable[..., Any], tmp_path: Path, value: float) -> None:
+    """Below a half, all of it, or percent: one line says what is accepted."""
+    (tmp_path / "ask.yaml").write_bytes(msgspec.yaml.encode(ASKED))
+    code, _, err = run("solve", tmp_path / "ask.yaml", "--set", f"sla.confidence={value}")
+    assert code == 2
+    assert "sla.confidence" in err and "expected a share from 0.5 to less than 1, such as 0.9" in err
+
+
+def test_experiments_of_other_confidence_share_no_curves() -> None:
+    """A sweep over the confidence prices what counts anew; one over the bounds does not."""
+    assert family_key(asked(confidence=0.9)) != family_key(asked())
+    assert family_key(asked(confidence=0.9, tpot_ms=20)) == family_key(asked(confidence=0.9))
+
+
+def test_plain_agreements_count_plainly() -> None:
+    """Bounds alone change nothing."""
+    assert counts_plainly(Sla(ttft_ms=1, tpot_ms=2)) and not counts_plainly(Sla(confidence=0.5))
+
+
+def test_the_worst_of_each_group() -> None:
+    """An aggregated point is a group of its own; prefill and decode workers of one group are summed up."""
+    case = prepare(asked())
+    found = candidates(case)
+    by_role = {curve.role: curve for curve in found.curves}
+    prefill, decode, agg = by_role["prefill"], by_role["decode"], by_role["agg"]
+    latencies = worst([(prefill, 0), (decode, 3), (agg, 1)], 199)
+    pair = float(prefill.ttft_ms[0]) + 199 * float(decode.tpot_ms[3])
+    alone = float(agg.ttft_ms[1]) + 199 * float(agg.tpot_ms[1])
+    assert latencies.request_latency_ms == max(pair, alone)
+    assert latencies.tpot_ms == max(float(decode.tpot_ms[3]), float(agg.tpot_ms[1]))
+
+
+def test_counted_without_confidence_is_the_curve_itself() -> None:
+    """No margin: the same figures to the last bit."""
+    case = prepare(asked())
+    found = candidates(case)
+    ttft, tpot = counted(Sla(), found.curves[0], found.owner[0].model)
+    assert np.array_equal(ttft, found.curves[0].ttft_ms) and np.array_equal(tpot, found.curves[0].tpot_ms)
