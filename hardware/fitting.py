@@ -40,6 +40,8 @@ def fitting_quant(
         For an attention arithmetic that was asked for and has no table, unless the data mode may estimate it.
     """
     free = {name: getattr(quant, name) for name in ("gemm", "moe") if name not in named}
+    if tables.backend == "vllm" and architecture.mamba and free.get("moe") == "w4a16_nvfp4":
+        free["moe"] = "nvfp4"  # it quantises the experts' inputs at run time
     if "fp4" not in system.flops:
         free = {name: "nvfp4_wo" if form == "nvfp4" else form for name, form in free.items()}
     elif tables.backend == "trtllm" and free.get("moe") == "w4a16_mxfp4":

@@ -18,7 +18,7 @@ from aicfg.hardware.memory_bound import ACTIVATION_BYTES, memory_pass_ms
 from aicfg.hardware.modes import DataMode, Source
 from aicfg.hardware.pricing import Pricing, prices
 from aicfg.hardware.tables.store import Key
-from aicfg.model_specs.operations import DeltaRule
+from aicfg.model_specs.operations import DeltaRule, StateSpace
 
 PROMPTS, DECODING = "context", "generation"
 """The phases as the tables name them."""
@@ -33,9 +33,16 @@ KERNELS = {
         "chunk_gated_delta_rule",
     ),
     ("gdn", "recurrence", DECODING): ("fused_sigmoid_gating_delta_rule_update",),
+    ("mamba2", "convolution", PROMPTS): ("causal_conv1d_fn",),
+    ("mamba2", "convolution", DECODING): ("causal_conv1d_update",),
+    ("mamba2", "recurrence", PROMPTS): ("mamba_chunk_scan_combined",),
+    ("mamba2", "recurrence", DECODING): ("selective_state_update",),
 }
 DELTA_CHUNK_TOKENS = 64
 """Tokens of a prompt between two states that the gated delta rule's kernels write out and read back."""
+
+STATE_PASSES = 4
+"""Times that Mamba-2's kernels move a chunk's state: written, read and written when passed on, read."""
 
 Shape = tuple[int, ...]
 Bytes = Callable[..., FloatArray]
@@ -54,6 +61,8 @@ class Kernel:
     """What the table's keys hold after the kernel's name and the phase."""
     bytes_of: Callable[[Shape], Bytes]
     """What a kernel of some shape moves."""
+    tabled: bool = True
+    """Whether its tables count."""
 
     def ms(self, load: StepLoad) -> FloatArray:
         """The step's prompts, or its new tokens."""
@@ -111,7 +120,8 @@ class Kernel:
 
     def _measured(self) -> list[Key]:
         """Keys of this stage's kernels in this phase, whatever their shape."""
-        names, keys = KERNELS[self._names], self.pricing.tables.keys(self.family)
+        names = KERNELS[self._names]
+        keys = self.pricing.tables.keys(self.family) if self.tabled else ()
         return [key for key in keys if key[0] in names and key[1] == self.phase]
 
     def _opened(self, key: Key) -> NestedGrid:
@@ -154,6 +164,43 @@ def _delta_recurrence_bytes(state_element_bytes: int, shape: Shape) -> Bytes:
         chunks = np.floor(tokens / np.float64(DELTA_CHUNK_TOKENS))
         of_states = 2 * state * (state_element_bytes + ACTIVATION_BYTES * chunks)
         return np.asarray(batch * (tokens * token + of_states))
+
+    return moved
+
+
+@prices(StateSpace)
+def state_space_ms(pricing: Pricing, op: StateSpace, load: StepLoad) -> FloatArray:
+    """One kernel of a Mamba-2 layer. The rule ``light`` leaves what was measured of decoding aside."""
+    shape = (op.hidden, op.state, op.taps, op.heads, op.head_dim, op.groups, op.chunk)
+    phase = DECODING if load.prompts is None else PROMPTS
+    light = pricing.profile.operations.unmeasured_recurrence == "light"
+    if op.stage == "convolution":
+        moved = partial(_state_space_convolution_bytes, pricing, phase)
+    else:
+        moved = partial(_state_space_bytes, phase, 0 if light else op.state_element_bytes)
+    tabled = not (light and phase == DECODING)
+    return Kernel(pricing, "mamba2", op.stage, phase, shape, moved, tabled).ms(load)
+
+
+def _state_space_convolution_bytes(pricing: Pricing, phase: str, shape: Shape) -> Bytes:
+    _, state, taps, heads, head_dim, groups, _ = shape
+    token = convolution_bytes(pricing, phase, heads * head_dim + 2 * groups * state, taps)
+    return lambda batch, tokens=1.0: batch * tokens * token
+
+
+def _state_space_bytes(phase: str, state_element_bytes: int, shape: Shape) -> Bytes:
+    """Inputs, what reads and writes the state, steps and outputs; the states in and out.
+
+    New tokens: once each. Prompts: every chunk's is written, passed on (read, written) and read.
+    """
+    _, state, _, heads, head_dim, groups, chunk = shape
+    token = ACTIVATION_BYTES * (2 * heads * head_dim + 2 * groups * state + heads)
+    passes = STATE_PASSES if phase == PROMPTS else 2
+    of_states = passes * heads * head_dim * state * state_element_bytes
+
+    def moved(batch: FloatArray, tokens: FloatArray | float = 1.0) -> FloatArray:
+        states = np.ceil(tokens / np.float64(chunk)) if phase == PROMPTS else 1.0
+        return np.asarray(batch * (tokens * token + states * of_states))
 
     return moved
 

@@ -29,10 +29,10 @@ from aicfg.hardware import (  # noqa: F401  (they declare prices)
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing
-from aicfg.model_specs.operations import AttentionKernel, DeltaRule, FirstMeasured, Operation
+from aicfg.model_specs.operations import AttentionKernel, DeltaRule, FirstMeasured, Operation, StateSpace
 
 KERNELS = get_args(AttentionKernel)
-RECURRENCES = (DeltaRule,)
+RECURRENCES = (DeltaRule, StateSpace)
 
 
 @dataclass(frozen=True)

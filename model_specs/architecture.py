@@ -12,7 +12,7 @@ from aicfg.model_specs.config_parts import attention_parts, moe_facts, windows
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.facts import entry_names, read_entry
 from aicfg.model_specs.parts import BlockIndexFacts, IndexerFacts, LatentFacts, LightningFacts, MoeFacts
-from aicfg.model_specs.recurrent import DeltaFacts
+from aicfg.model_specs.recurrent import DeltaFacts, MambaFacts, mixers
 
 _CLASSES = Path(__file__).with_name("classes.yaml")
 _ASSUMED = Path(__file__).with_name("assumed.yaml")
@@ -59,6 +59,7 @@ class Architecture:
     block_index: BlockIndexFacts | None = None
     lightning: LightningFacts | None = None
     delta: DeltaFacts | None = None
+    mamba: MambaFacts | None = None
     output_gate: bool = False
     """The attention's output is scaled by a gate as wide as the queries, from a projection of its own."""
     checkpoint: CheckpointQuant = field(default_factory=CheckpointQuant)
@@ -66,14 +67,20 @@ class Architecture:
     """Where the facts come from."""
 
     @property
-    def recurrent(self) -> LightningFacts | DeltaFacts | None:
+    def recurrent(self) -> LightningFacts | DeltaFacts | MambaFacts | None:
         """The layers that keep a state of constant size instead of a cache."""
-        return self.lightning or self.delta
+        return self.lightning or self.delta or self.mamba
 
     @property
     def softmax_layers(self) -> int:
         """Layers whose attention keeps all tokens' keys and values, or a window's."""
-        return self.num_layers - (self.recurrent.layers if self.recurrent else 0)
+        alone = self.mamba.feed_forwards if self.mamba else 0
+        return self.num_layers - alone - (self.recurrent.layers if self.recurrent else 0)
+
+    @property
+    def feed_forwards(self) -> int:
+        """Layers that hold experts or an FFN: all, but where a layer is either a mixer of tokens or that."""
+        return self.mamba.feed_forwards if self.mamba else self.num_layers
 
     @classmethod
     def from_config(
@@ -92,7 +99,7 @@ class Architecture:
         """
         facts, remark = class_facts(config, source, assume_family)
         keys = ConfigKeys(_language_model(config, facts, source), facts, source)
-        layers = keys.count("num_hidden_layers")
+        layers = keys.count("num_hidden_layers", default=len(mixers(keys.config)) or None)
         moe = moe_facts(keys, facts, layers)
         window, windowed = windows(keys, facts, layers)
         return cls(
@@ -104,7 +111,7 @@ class Architecture:
             num_kv_heads=_kv_heads(keys, facts),
             head_dim=_head_dim(keys),
             intermediate_size=_intermediate_size(keys, facts, moe),
-            gated_mlp=facts["family"] != "gpt",
+            gated_mlp=facts["family"] != "gpt" and not facts.get("ungated", False),
             vocab_size=keys.count("vocab_size"),
             max_position_embeddings=_context(keys),
             tie_word_embeddings=keys.flag("tie_word_embeddings"),

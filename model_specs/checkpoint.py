@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aicfg.model_specs.errors import InputError, nearest
+from aicfg.model_specs.recurrent import mixers
 
 Config = Mapping[str, Any]
 
@@ -45,16 +46,21 @@ _KV_SCHEMES = {("float", 8): "fp8", ("int", 8): "int8"}
 
 _WHOLE_ATTENTION = r"self_attn(\W*"
 _PARTS = {
-    "q": re.compile(_WHOLE_ATTENTION + r"|\.(q|qkv|q_a|q_b)_proj.*)$"),
-    "kv": re.compile(_WHOLE_ATTENTION + r"|\.(k|v|qkv|kv|kv_a|kv_b)_proj.*)$"),
-    "o": re.compile(_WHOLE_ATTENTION + r"|\.o_proj.*)$"),
+    "q": re.compile(_WHOLE_ATTENTION + r"|\.(q|qkv|q_a|q_b)_proj.*)$|mixer\.(q|qkv)_proj"),
+    "kv": re.compile(_WHOLE_ATTENTION + r"|\.(k|v|qkv|kv|kv_a|kv_b)_proj.*)$|mixer\.(k|v|qkv)_proj"),
+    "o": re.compile(_WHOLE_ATTENTION + r"|\.o_proj.*)$|mixer\.o_proj"),
     "indexer": re.compile(_WHOLE_ATTENTION + r"|\.indexer\W*)$"),
     "attention_norms": re.compile(r"self_attn\.\w*norm$"),
-    "linear": re.compile(r"linear_attn(\W*|.*\bin_proj_(qkvz?|z)\b.*|.*\bout_proj\b.*)$"),
+    "linear": re.compile(
+        r"linear_attn(\W*|.*\bin_proj_(qkvz?|z)\b.*|.*\bout_proj\b.*)$|mixer\.(in|out)_proj"
+    ),
     "shared": re.compile(r"shared_experts?(?!_gate)"),
     "ffn": re.compile(r"\bmlp(\W*|\W+\((gate|up|down|gate_up)\b.*|\.(gate|up|down|gate_up)_proj.*)$"),
 }
 """Module patterns, exact names or globs or regular expressions, that take a layer's projections out."""
+
+_MIXER_KINDS = {"M": "linear_attention", "*": "attention", "E": "feed_forward", "-": "feed_forward"}
+"""What the layers of a Mamba hybrid have, in the terms of other hybrids' ``layer_types``."""
 
 _LAYER = re.compile(r"layers\.(\{[^}]*\}|[^.]+)")
 
@@ -92,7 +98,7 @@ def checkpoint_quant(config: Config, hf_quant: Config | None, where: str) -> Che
         declared = dict(config.get("quantization_config") or text.get("quantization_config") or {})
         declared.update((hf_quant or {}).get("quantization", {}))
         gemm, moe = _weights(declared)
-        left_out = _left_out(declared, text.get("num_hidden_layers"), text.get("layer_types") or ())
+        left_out = _left_out(declared, text)
         if left_out >= {"q", "kv", "o", "ffn"}:
             gemm = "bfloat16"
         block = declared.get("weight_block_size")
@@ -153,10 +159,15 @@ def _modelopt(algorithm: str, quant: Config) -> str:
 
 
 def _mixed(quant: Config) -> tuple[str, str]:
-    """ModelOpt's mixed precision: the experts' format, and the commonest one of all other layers."""
+    """ModelOpt's mixed precision: the experts' format, and the commonest one of all other layers.
+
+    The LM head does not count: it is served in bfloat16.
+    """
     rest: Counter[str] = Counter()
     experts: Counter[str] = Counter()
     for layer, scheme in quant["quantized_layers"].items():
+        if layer.endswith("lm_head"):
+            continue
         is_expert = "experts" in layer and "shared_expert" not in layer
         algorithm = _modelopt(scheme["quant_algo"], quant)
         (experts if is_expert else rest)[algorithm] += max(1, len(_layers(layer) or ()))
@@ -166,9 +177,8 @@ def _mixed(quant: Config) -> tuple[str, str]:
     return _FORMATS[gemm][0], _FORMATS[moe][1]
 
 
-def _left_out(quant: Config, layers: int | None, kinds: Sequence[str]) -> frozenset[str]:
+def _left_out(quant: Config, text: Config) -> frozenset[str]:
     """Which parts the checkpoint leaves unquantised in at least half of the layers that have them."""
-    linear = kinds[:layers].count("linear_attention") if kinds else 0
     modules = [
         module
         for key in ("modules_to_not_convert", "ignore", "exclude_modules")
@@ -178,11 +188,22 @@ def _left_out(quant: Config, layers: int | None, kinds: Sequence[str]) -> frozen
     for part, pattern in _PARTS.items():
         named = [_layers(module) for module in modules if pattern.search(module)]
         single = {layer for numbers in named for layer in numbers or ()}
-        having = (layers or 0) - {"q": linear, "kv": linear, "o": linear}.get(part, 0)
-        having = linear if part == "linear" else having
+        having = _having(part, text)
         if None in named or (having and 2 * len(single) >= having):
             found.add(part)
     return frozenset(found)
+
+
+def _having(part: str, text: Config) -> int:
+    """Layers that have a part, as far as the config tells; 0: it does not."""
+    kinds = [_MIXER_KINDS[kind] for kind in mixers(text) if kind in _MIXER_KINDS]
+    kinds = kinds or [str(kind) for kind in (text.get("layer_types") or ())[: text.get("num_hidden_layers")]]
+    linear, layers = kinds.count("linear_attention"), int(text.get("num_hidden_layers") or len(kinds))
+    if part == "linear":
+        return linear
+    if "feed_forward" in kinds:
+        return kinds.count("attention" if part in ("q", "kv", "o") else "feed_forward")
+    return layers - linear if part in ("q", "kv", "o") else layers
 
 
 def _layers(module: str) -> set[int] | None:

@@ -43,6 +43,13 @@ _MOST = {
     "sparse_index_dim": 2**14,
     "sparse_topk_blocks": 2**20,
     "sparse_block_size": 2**20,
+    "mamba_num_heads": 2**14,
+    "mamba_head_dim": 2**14,
+    "n_groups": 2**14,
+    "ssm_state_size": 2**14,
+    "conv_kernel": 2**10,
+    "chunk_size": 2**16,
+    "moe_latent_size": 2**20,
 }
 """Beyond these a value is a mistake: at least ten times what any published model has."""
 

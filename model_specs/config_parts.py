@@ -5,7 +5,7 @@ from typing import Any
 
 from aicfg.model_specs.config_keys import ConfigKeys
 from aicfg.model_specs.parts import BlockIndexFacts, IndexerFacts, LatentFacts, LightningFacts, MoeFacts
-from aicfg.model_specs.recurrent import delta_facts
+from aicfg.model_specs.recurrent import delta_facts, mamba_facts, mixers
 
 _NO_ROPE_INTERVAL = 4
 """Llama 4: every fourth layer attends to all tokens, the others within chunks."""
@@ -13,7 +13,7 @@ _NO_ROPE_INTERVAL = 4
 
 def moe_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> MoeFacts | None:
     """The mixture of experts of a class that has one."""
-    if not facts.get("experts"):
+    if not facts.get("experts") or (facts.get("mamba") and "E" not in mixers(keys.config)):
         return None
     experts, topk = keys.count("num_experts"), keys.count("num_experts_per_tok")
     if topk > experts:
@@ -31,6 +31,8 @@ def moe_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> MoeFac
         skew=facts.get("skew", "power_law_1.2"),
         biases=facts.get("expert_biases", False),
         shared_gate=facts.get("shared_gate", False),
+        gated=not facts.get("ungated", False),
+        latent=keys.count("moe_latent_size", default=0),
     )
 
 
@@ -44,6 +46,9 @@ def _shared_inner(keys: ConfigKeys, facts: Mapping[str, Any], inner: int) -> int
 
 def _dense_layers(keys: ConfigKeys, layers: int) -> int:
     """Layers without experts: the first so many, those of a list, or all but every so many."""
+    kinds = mixers(keys.config)
+    if kinds:
+        return kinds.count("-")
     listed = keys.config.get("moe_layer_freq")
     if isinstance(listed, list):
         return sum(1 for sparse in keys.layers("moe_layer_freq", layers) if not sparse)
@@ -63,6 +68,7 @@ def attention_parts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> 
         "block_index": block_index_facts(keys, facts, layers),
         "lightning": lightning_facts(keys, facts, layers),
         "delta": delta_facts(keys, facts, layers),
+        "mamba": mamba_facts(keys, facts, layers),
     }
 
 

@@ -62,29 +62,22 @@ def _dense(step: Step, pace: float) -> tuple[Operation, ...]:
 
 
 def _fused(step: Step, count: float, *, shared: bool, summed: bool) -> tuple[Operation, ...]:
-    moe, layout, hidden = _moe(step), step.layout, step.arch.hidden_size
+    moe, layout = _moe(step), step.layout
+    ranks = (layout.moe_tp, layout.moe_ep, layout.dp)
+    width = moe.latent or step.arch.hidden_size
+    narrowed, widened = _latent_projections(step, count)
 
-    def exchange(name: str, *, before: bool) -> ExpertExchange:
-        ranks = (layout.moe_tp, layout.moe_ep, layout.dp)
+    def exchange(name: str, width: int, *, before: bool) -> ExpertExchange:
         context = _exchange_context(step)
-        return ExpertExchange(name, hidden, *ranks, before, step.phase, context, count, before and summed)
+        return ExpertExchange(name, width, *ranks, before, step.phase, context, count, before and summed)
 
+    combine = (exchange("expert_combine", _combined(step), before=False),)
     routed = (
         _router(step, count),
-        exchange("expert_dispatch", before=True),
-        Experts(
-            "experts",
-            hidden,
-            moe.inner,
-            moe.topk,
-            moe.experts,
-            layout.moe_tp,
-            layout.moe_ep,
-            layout.dp,
-            moe.skew,
-            count=count,
-        ),
-        exchange("expert_combine", before=False),
+        *narrowed,
+        exchange("expert_dispatch", width, before=True),
+        Experts("experts", width, moe.inner, moe.topk, moe.experts, *ranks, moe.skew, moe.gated, count=count),
+        *(combine + widened if _combined(step) == width else widened + combine),
     )
     if not shared or not moe.shared_inner:
         return routed
@@ -94,10 +87,30 @@ def _fused(step: Step, count: float, *, shared: bool, summed: bool) -> tuple[Ope
     return (*beside, *routed, *_merged(step, count))
 
 
+def _latent_projections(step: Step, count: float) -> tuple[tuple[Operation, ...], tuple[Operation, ...]]:
+    """To the width that routed experts work on, and back; every rank holds them whole."""
+    latent, hidden = _moe(step).latent, step.arch.hidden_size
+    if not latent:
+        return (), ()
+    columns = latent // step.layout.tp if step.graph.conventions.coarse_hybrids else latent
+    return (
+        (Gemm("latent_in", columns, hidden, count, split=step.split),),
+        (Gemm("latent_out", hidden, columns, count, input_low_precision=True, split=step.split),),
+    )
+
+
+def _combined(step: Step) -> int:
+    """Width of what comes back from the experts: latent tokens go to their ranks, or all ranks' are summed
+    after the projection back, with the shared experts'."""
+    latent, summed = _moe(step).latent, step.layout.dp == 1 and not step.graph.conventions.coarse_hybrids
+    return latent if latent and not summed else step.arch.hidden_size
+
+
 def _in_turn(step: Step) -> bool:
     """Shared experts run after the routed ones even in decode."""
-    coarse = step.graph.backend == "trtllm" and step.graph.conventions.coarse_hybrids
-    return coarse and step.arch.delta is not None
+    if not step.graph.conventions.coarse_hybrids:
+        return False
+    return step.arch.mamba is not None or (step.arch.delta is not None and step.graph.backend == "trtllm")
 
 
 def _merged(step: Step, count: float) -> tuple[Operation, ...]:
@@ -175,7 +188,8 @@ def _shared(step: Step, inner: int, count: float, split: Split) -> tuple[Operati
         return ()
     left_out = "shared" in step.arch.checkpoint.unquantised
     component: Component = "bfloat16" if left_out else "gemm"
-    network = ffn("shared_", step.arch, inner, count, split, component)
+    scaled = step.arch.recurrent is not None  # others find their static scales anew: performance model §3.4
+    network = ffn("shared_", step.arch, inner, count, split, component, low_precision=scaled)
     if not _moe(step).shared_gate or step.graph.backend == "sglang":
         return network
     hidden = step.arch.hidden_size

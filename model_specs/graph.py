@@ -43,9 +43,11 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     norms_stand_for_sparse_attention: bool = False
     """Take a sparse attention as unquantised where the checkpoint says so of its norms."""
     coarse_hybrids: bool = False
-    """Gated-delta models as AIConfigurator 0.12 lists them: no passes of gates and gated norms, the decay's
-    projection in the other projections' format, attention projections quantised all or none; on TensorRT-LLM
-    the attention's output summed twice and shared experts after the routed ones."""
+    """Hybrids as AIConfigurator 0.12 lists them: no passes of gates and gated norms. Gated-delta models: the
+    decay's projection in the other projections' format, attention projections quantised all or none; on
+    TensorRT-LLM the attention's output summed twice and shared experts after the routed ones. Mamba models:
+    kernels of all heads on every rank, a cache in every layer and no states, the whole embedding on every
+    rank, a third all-reduce around the experts, shared experts after them, latent projections split."""
     tied_embedding_twice: bool = False
     """Count the weights of an output embedding that is the input embedding a second time."""
 

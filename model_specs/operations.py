@@ -17,6 +17,7 @@ from aicfg.model_specs.product import Component as Component
 from aicfg.model_specs.product import Gemm as Gemm
 from aicfg.model_specs.product import Rows as Rows
 from aicfg.model_specs.recurrences import DeltaRule as DeltaRule
+from aicfg.model_specs.recurrences import StateSpace as StateSpace
 from aicfg.model_specs.split import WHOLE as WHOLE
 from aicfg.model_specs.split import Split as Split
 
@@ -250,6 +251,7 @@ Operation = (
     | BlockSparseModule
     | AbsorbedProduct
     | DeltaRule
+    | StateSpace
     | Overlap
     | FirstMeasured
 )

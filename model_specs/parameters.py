@@ -11,7 +11,8 @@ def parameter_count(arch: Architecture) -> int:
     """
     norm = 2 * arch.hidden_size if "norm" in arch.biases else arch.hidden_size
     embeddings = arch.vocab_size * (1 if arch.tie_word_embeddings else 2) + arch.learned_positions
-    layers = _attention(arch) + _feed_forward(arch) + arch.num_layers * 2 * norm
+    mixers = arch.softmax_layers + (arch.recurrent.layers if arch.recurrent else 0)
+    layers = _attention(arch) + _feed_forward(arch) + (mixers + arch.feed_forwards) * norm
     return embeddings * arch.hidden_size + layers + norm
 
 
@@ -61,13 +62,14 @@ def _feed_forward(arch: Architecture) -> int:
     bias = ups * arch.intermediate_size + arch.hidden_size if "mlp" in arch.biases else 0
     dense = (ups + 1) * arch.hidden_size * arch.intermediate_size + bias
     if arch.moe is None:
-        return arch.num_layers * dense
-    mixtures = arch.num_layers - arch.moe.dense_layers
+        return arch.feed_forwards * dense
+    mixtures = arch.feed_forwards - arch.moe.dense_layers
     return arch.moe.dense_layers * dense + mixtures * _mixture(arch.hidden_size, arch.moe)
 
 
 def _mixture(hidden: int, moe: MoeFacts) -> int:
-    experts = moe.experts * 3 * hidden * moe.inner
+    products, width = 3 if moe.gated else 2, moe.latent or hidden
+    experts = moe.experts * products * width * moe.inner + 2 * hidden * moe.latent
     biases = moe.experts * (2 * moe.inner + hidden + 1) if moe.biases else 0
-    shared = 3 * hidden * moe.shared_inner + (hidden if moe.shared_gate else 0)
+    shared = products * hidden * moe.shared_inner + (hidden if moe.shared_gate else 0)
     return moe.experts * hidden + experts + biases + shared

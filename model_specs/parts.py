@@ -22,6 +22,10 @@ class MoeFacts:
     """The router and the experts have biases (they count as parameters, nothing else)."""
     shared_gate: bool = False
     """The shared expert's output is scaled by a gate of its own."""
+    gated: bool = True
+    """An expert's FFN has a gate beside its up projection."""
+    latent: int = 0
+    """Width that tokens are projected to for the routed experts, and back from; 0: not at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,3 +23,22 @@ class DeltaRule(Struct, frozen=True, cache_hash=True):
     """Tokens that the convolution sees."""
     state_element_bytes: int = 4
     count: float = 1
+
+
+class StateSpace(Struct, frozen=True, cache_hash=True):
+    """One kernel of a Mamba-2 layer: the causal convolution of its inputs, or the recurrence itself."""
+
+    name: str
+    stage: Literal["convolution", "recurrence"]
+    hidden: int
+    state: int
+    taps: int
+    """Tokens that the convolution sees."""
+    heads: int
+    """Heads of one GPU."""
+    head_dim: int
+    groups: int
+    chunk: int
+    """Tokens of a prompt that are computed directly at a time."""
+    state_element_bytes: int = 4
+    count: float = 1

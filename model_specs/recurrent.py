@@ -73,3 +73,80 @@ def delta_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> Delt
         taps=keys.count("linear_conv_kernel_dim"),
         state_element_bytes=_ELEMENT_BYTES.get(str(keys.config.get("mamba_ssm_dtype")), 4),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MambaFacts:
+    """Mamba-2: a state-space model whose (head_dim, state) matrix a head decays and takes each token in.
+
+    Each layer of such a hybrid is one mixer: Mamba-2, attention, experts or an FFN. Source: Dao and Gu,
+    "Transformers are SSMs", 2024; ``modeling_nemotron_h`` of NVIDIA's checkpoints.
+    """
+
+    layers: int
+    """Layers of Mamba-2."""
+    feed_forwards: int
+    """Layers of experts or FFNs; the remaining ones have attention."""
+    heads: int
+    head_dim: int
+    groups: int
+    """Heads of one group share what reads and writes the state."""
+    state: int
+    taps: int
+    """Tokens that the causal convolution before it sees."""
+    chunk: int
+    """Tokens of a prompt that are computed directly at a time."""
+    state_element_bytes: int = 4
+
+    @property
+    def inner(self) -> int:
+        """Width of all heads."""
+        return self.heads * self.head_dim
+
+    def groups_of(self, tp: int) -> int:
+        """Groups of one of ``tp`` ranks: at least one, replicated when there are more ranks than groups."""
+        return max(self.groups // tp, 1)
+
+    def state_bytes(self, tp: int) -> int:
+        """Bytes that one request keeps in one layer, on one of ``tp`` ranks."""
+        convolved = self.inner // tp + 2 * self.groups_of(tp) * self.state
+        state = self.inner // tp * self.state * self.state_element_bytes
+        return state + convolved * (self.taps - 1) * _CACHED_INPUT_BYTES
+
+    def parameters(self, hidden: int) -> int:
+        """Of one layer: projections, convolution with its bias, three values a head, norm before the gate."""
+        convolved = self.inner + 2 * self.groups * self.state
+        projections = hidden * (self.inner + convolved + self.heads) + self.inner * hidden
+        return projections + convolved * (self.taps + 1) + 3 * self.heads + self.inner
+
+
+_MIXERS = {"mamba": "M", "attention": "*", "moe": "E", "mlp": "-"}
+
+
+def mixers(config: Mapping[str, Any]) -> str:
+    """What each layer of a Mamba hybrid is, a letter each: M, * attention, E experts, - FFN; else empty."""
+    listed = config.get("hybrid_override_pattern") or config.get("layers_block_type") or ""
+    if isinstance(listed, list):
+        return "".join(_MIXERS.get(str(kind), "?") for kind in listed)
+    return listed if isinstance(listed, str) else "?"
+
+
+def mamba_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> MambaFacts | None:
+    """Mamba-2 of a class that has it, in the layers marked so."""
+    if not facts.get("mamba"):
+        return None
+    kinds = mixers(keys.config)
+    if len(kinds) != layers or set(kinds) - set(_MIXERS.values()):
+        listed = "hybrid_override_pattern" if keys.has("hybrid_override_pattern") else "layers_block_type"
+        raise keys.error(listed, f"{layers} layers of M, *, E or - are needed, found {kinds!r:.60}")
+    return MambaFacts(
+        layers=kinds.count("M"),
+        feed_forwards=kinds.count("E") + kinds.count("-"),
+        heads=keys.count("mamba_num_heads"),
+        head_dim=keys.count("mamba_head_dim"),
+        groups=keys.count("n_groups"),
+        state=keys.count("ssm_state_size"),
+        taps=keys.count("conv_kernel"),
+        chunk=keys.count("chunk_size"),
+        state_element_bytes=_ELEMENT_BYTES.get(str(keys.config.get("mamba_ssm_cache_dtype")), 4),
+    )

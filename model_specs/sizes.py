@@ -101,6 +101,8 @@ def kv_bytes_per_sequence(
         indexed = not conventions.block_sparse_by_convention
         index = arch.block_index.layers * arch.block_index.head_dim * element if indexed else 0
         return (arch.num_layers * layer + index) * tokens
+    if arch.mamba is not None and conventions.coarse_hybrids:
+        return layer * arch.num_layers * tokens
     whole = arch.softmax_layers - arch.windowed_layers
     kept = _at_most(tokens, arch.sliding_window) if arch.windowed_layers else tokens
     return layer * (whole * tokens + arch.windowed_layers * kept) + _state_bytes(arch, layout)

@@ -15,7 +15,7 @@ from aicfg.hardware.profile import load_profile
 from aicfg.hardware.step import StepModel
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import Grid, Key, open_tables
-from aicfg.model_specs.operations import DeltaRule
+from aicfg.model_specs.operations import DeltaRule, StateSpace
 from aicfg.model_specs.quantization import Quant
 
 SHAPE = (1024, 2, 128, 4, 128, 4)
@@ -166,3 +166,38 @@ def test_shipped_tables_hold_every_shard_of_qwen() -> None:
                 entry = pricing.ledger.entries[0]
                 assert entry.by_source[Source.MEASURED, 0] == pytest.approx(entry.ms[0])
                 assert replace(entry).ms[0] > 0.0
+
+
+MAMBA = (1024, 128, 4, 16, 64, 4, 128)
+INNER, READ_AND_WRITTEN = 16 * 64, 2 * 4 * 128
+
+
+def test_mamba_moves_its_states(priced: Priced) -> None:
+    """Ours: a state in and out for every new token; four passes over a chunk's state in a prompt."""
+    op = StateSpace("scan", "recurrence", *MAMBA)
+    token, state = 2 * (2 * INNER + READ_AND_WRITTEN + 16), 4 * INNER * 128
+    moved = {decoding(8, 100): 8 * (token + 2 * state), prompts(1, 1000): 1000 * token + 8 * 4 * state}
+    for load, moved_bytes in moved.items():
+        expected = moved_bytes / (0.8 * BANDWIDTH) * 1e3 + 0.003
+        assert served(priced({})).price(op, load) == pytest.approx([expected])
+
+
+def test_mamba_at_the_speed_of_light(priced: Priced) -> None:
+    """AIConfigurator's: inputs and outputs alone, every tap of the convolution an input."""
+    token = 2 * (2 * INNER + READ_AND_WRITTEN + 16)
+    scan, convolution = (
+        StateSpace(stage, stage, *MAMBA)  # type: ignore[arg-type]
+        for stage in ("recurrence", "convolution")
+    )
+    pricing = priced({})
+    assert pricing.price(scan, prompts(2, 1000)) == pytest.approx([2000 * token / BANDWIDTH * 1e3])
+    convolved = 8 * 2 * (INNER + READ_AND_WRITTEN) * 6
+    assert pricing.price(convolution, decoding(8, 1)) == pytest.approx([convolved / BANDWIDTH * 1e3])
+
+
+def test_what_was_measured_of_mambas_decoding(priced: Priced) -> None:
+    """AIConfigurator leaves it aside, we do not."""
+    measured = {"mamba2": {("causal_conv1d_update", "generation", *MAMBA): decoded(0.5)}}
+    op = StateSpace("convolution", "convolution", *MAMBA)
+    assert served(priced(measured)).price(op, decoding(4, 1)) == pytest.approx([2.0])
+    assert priced(measured).price(op, decoding(4, 1))[0] < 0.01

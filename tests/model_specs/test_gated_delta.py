@@ -46,7 +46,7 @@ def test_qwen_on_eight_ranks() -> None:
     shared = (
         Gemm("shared_gate_up", 256, hidden, 60),
         Elementwise("shared_activation", 256, 128, 60),
-        Gemm("shared_down", hidden, 128, 60),
+        Gemm("shared_down", hidden, 128, 60, input_low_precision=True),
     )
     routed = (
         Gemm("router", 512, hidden, 60, "bfloat16"),

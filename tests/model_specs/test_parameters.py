@@ -78,6 +78,10 @@ CARDS = {
     "Qwen/Qwen3.5-122B-A10B": 122e9,
     "Qwen/Qwen3.5-35B-A3B": 35e9,
     "Qwen/Qwen3.5-27B": 27e9,
+    "nvidia/Nemotron-H-56B-Base-8K": 56e9,
+    "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": 31.6e9,
+    "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-FP8": 120e9,
+    "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16": 550e9,
     "meta-llama/Llama-4-Maverick-17B-128E-Instruct": 400e9,
 }
 

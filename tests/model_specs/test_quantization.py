@@ -20,7 +20,6 @@ DIFFER = {
     "nvidia/DeepSeek-V4-Flash-NVFP4": "the family forces an fp8 cache",
     "nvidia/DeepSeek-V4-Pro-NVFP4": "the family forces an fp8 cache",
     "nvidia/Gemma-4-26B-A4B-NVFP4": "attention and dense FFN are in its exclude_modules",
-    "nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-NVFP4": "most layers outside the experts are W4A16_NVFP4",
 }
 """Checkpoints of families not covered yet where plain rules and AIConfigurator part, with the reason."""
 
