@@ -7,16 +7,19 @@ a user constraint moves by the smallest step that its numbers and quantities can
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import reduce
 from math import lcm
 
 import numpy as np
 
+from aicfg.solver.answer import Answer
 from aicfg.solver.constraints import numbered, parse
 from aicfg.solver.names import pool_names
 from aicfg.solver.objectives import LATENCIES, bounded
 from aicfg.solver.order import rates
 from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.unique import unique
+from aicfg.solver.ways import Ways, ways
 from aicfg.solver.within import of_mode
 
 MEMORY = "memory"
@@ -44,14 +47,42 @@ class Axis:
     text: Callable[[int], str] = lambda value: ""
     """How a user constraint reads when it is moved."""
 
+    pool: int | None = None
+    """Whose GPUs it bounds."""
+
+    def used(self, points: Points, answer: Answer, bound: int) -> int:
+        """What a plan that keeps ``bound`` takes of it; of a user constraint the bound itself."""
+        if self.pool is not None:
+            own = zip(answer.points, answer.workers, strict=True)
+            return sum(n * int(points.gpus[p]) for p, n in own if points.pool[p] == self.pool)
+        if self.name == "load":
+            return answer.requests or bound
+        return int(getattr(answer, LATENCIES[self.name])) if self.name in LATENCIES else bound
+
     @property
     def looser(self) -> int:
         """+1 where a higher bound is looser, else -1."""
         return 1 if self.loosest >= self.asked else -1
 
 
-def axes(points: Points, ask: Ask, memory: bool = False) -> list[Axis]:
-    """The bounds that ``ask`` has: latencies, load, memory, GPUs of each pool, user constraints."""
+def axes(points: Points, asked: Ways, memory: bool = False) -> list[Axis]:
+    """The bounds that are asked for: latencies, load, memory, GPUs of each pool, user constraints.
+
+    Several ways to serve have the same bounds; something can change wherever it can in one of them.
+    """
+    each_way = [_axes(points, ask, memory) for ask in ways(asked)]
+    return [reduce(_joined, same) for same in zip(*each_way, strict=True)]
+
+
+def _joined(one: Axis, other: Axis) -> Axis:
+    ends = max if one.loosest >= one.asked and other.loosest >= other.asked else min
+    values = None
+    if one.values is not None and other.values is not None:
+        values = np.union1d(one.values, other.values)
+    return replace(one, loosest=ends(one.loosest, other.loosest), values=values)
+
+
+def _axes(points: Points, ask: Ask, memory: bool) -> list[Axis]:
     of = points.take(of_mode(points, ask))
     found = [_latency(of, ask, name) for name in LATENCIES if getattr(ask, LATENCIES[name]) is not None]
     if ask.load is not None:
@@ -108,7 +139,7 @@ def _gpus(points: Points, ask: Ask, j: int, name: str) -> Axis:
         pools = tuple(replace(pool, gpus=value) if i == j else pool for i, pool in enumerate(ask.pools))
         return points, replace(ask, pools=pools)
 
-    return Axis(f"gpus({name})", ask.pools[j].gpus, enough, 0, apply)
+    return Axis(f"gpus({name})", ask.pools[j].gpus, enough, 0, apply, pool=j)
 
 
 def _user(points: Points, ask: Ask, number: int) -> Axis:
@@ -166,15 +197,19 @@ def loosest_that(axis: Axis, good: Callable[[int], bool], start: int, end: int) 
 
     ``good`` never turns back from true to false on that way.
     """
-    if not good(end):
-        return None
     if axis.values is not None:
         inside = axis.values[(axis.values > min(start, end)) & (axis.values < max(start, end))]
         ladder: Sequence[int] = [start, *(inside if end > start else inside[::-1]).tolist(), end]
     else:
         step = 1 if end >= start else -1
         ladder = range(start, end + step, step)
+    if not good(end):
+        return None
     low, high = 0, len(ladder) - 1
+    if axis.pool is not None:  # further and further: of GPUs few more are enough, and many are costly
+        last, high = high, min(1, high)
+        while high < last and not good(int(ladder[high])):
+            low, high = high, min(3 * high, last)
     while high - low > 1:
         middle = (low + high) // 2
         if good(int(ladder[middle])):

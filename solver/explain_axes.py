@@ -8,9 +8,12 @@ change, after which each bound is tightened again as far as the others let it.
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from aicfg.solver.axes import MEMORY, Axis, axes, loosest_that
+from aicfg.solver.narrow import narrowed, why_whole
 from aicfg.solver.optimum import any_plan
-from aicfg.solver.points import Ask, Points
+from aicfg.solver.points import Ask, IntArray, Points
 from aicfg.solver.relaxation import Relaxation, Weights, weight_of
 from aicfg.solver.thresholds import Plan
 
@@ -24,14 +27,20 @@ class Axes:
     """The axes of an ask without a plan, and what is known about points on them."""
 
     points: Points
-    ask: Ask
+    asks: tuple[Ask, ...]
+    """Ways to serve: a plan of one is enough."""
     axes: list[Axis]
+    positions: IntArray
+    """Of the points, among those given."""
     known: dict[tuple[int, ...], Plan | None] = field(default_factory=dict)
 
     @staticmethod
-    def of(points: Points, ask: Ask) -> "Axes":
-        """All axes, memory included."""
-        return Axes(points, ask, axes(points, ask, memory=True))
+    def of(points: Points, asks: tuple[Ask, ...]) -> "Axes":
+        """All axes, memory included; without the points that no plan needs."""
+        found = axes(points, asks, memory=True)
+        whole = any(why_whole(points, ask) is not None for ask in asks)
+        positions = np.arange(len(points)) if whole else narrowed(points, beyond_memory=True)
+        return Axes(points.take(positions), asks, found, positions)
 
     @property
     def names(self) -> list[str]:
@@ -42,12 +51,16 @@ class Axes:
         """A plan with the axes at ``values``, the others as asked."""
         key = tuple(values.get(axis.name, axis.asked) for axis in self.axes)
         if key not in self.known:
-            points, ask = self.points, self.ask
-            for axis, value in zip(self.axes, key, strict=True):
-                if value != axis.asked:
-                    points, ask = axis.apply(points, ask, value)
-            self.known[key] = any_plan(points, ask)
+            plans = (any_plan(*self._moved_to(ask, key)) for ask in self.asks)
+            self.known[key] = next((plan for plan in plans if plan is not None), None)
         return self.known[key]
+
+    def _moved_to(self, ask: Ask, values: tuple[int, ...]) -> tuple[Points, Ask]:
+        points = self.points
+        for axis, value in zip(self.axes, values, strict=True):
+            if value != axis.asked:
+                points, ask = axis.apply(points, ask, value)
+        return points, ask
 
     def alone(self, axis: Axis, others: dict[str, int]) -> int | None:
         """The nearest value of one axis with a plan, the others at ``others``."""

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from aicfg.solver.axes import MEMORY
 from aicfg.solver.names import pool_names
-from aicfg.solver.order import rates
+from aicfg.solver.order import SERVING_ROLES, rates
 from aicfg.solver.packing import fewest_gpus
 from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.prune import size_class
 from aicfg.solver.relaxation import Relaxation, Weights, weight_of
-from aicfg.solver.within import latency, of_mode
+from aicfg.solver.within import latency
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,10 @@ def combined(needs: Needs, weights: Weights) -> tuple[Relaxation, ...]:
     )
 
 
-def needs_of(points: Points, ask: Ask) -> Needs:
-    """Candidates and their needs. Memory counts bytes over the limit, so 0 is asked of it."""
-    of = points.take(of_mode(points, ask))
+def needs_of(points: Points, asks: tuple[Ask, ...]) -> Needs:
+    """Candidates of all ways to serve, and their needs. Memory counts bytes over the limit: 0 is asked."""
+    ask, roles = asks[0], {role for each in asks for role in SERVING_ROLES[each.mode]}
+    of = points.take(np.isin(points.role, list(roles)))
     of = of.take(rates(of) > 0)
     agg, (firsts, lasts) = np.flatnonzero(of.role == Role.AGG), _pairs(of)
     first, last = np.concatenate((agg, firsts)), np.concatenate((agg, lasts))

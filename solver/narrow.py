@@ -28,6 +28,27 @@ def worth_keeping(points: Points, ask: Ask) -> NDArray[np.bool_]:
     return np.ones(len(points), bool)
 
 
+def why_whole(points: Points, ask: Ask) -> str | None:
+    """Why all points must be looked at for ``ask``; None where those of ``narrowed`` do."""
+    if not ask.constraints:
+        return None
+    for rule in rules(points, ask):
+        if not isinstance(rule, Filter):
+            return f"user({rule.number}) counts or compares more than rates and latencies"
+        types = np.unique(points.worker_type[rule.keep])
+        if np.isin(points.worker_type[~rule.keep], types).any():
+            return f"user({rule.number}) leaves points out that others of their type could replace"
+    return None
+
+
+def narrowed(points: Points, beyond_memory: bool = False) -> IntArray:
+    """Positions of points that fit and are not slower than another; if asked, of all that do not fit too."""
+    fits = points.memory_bytes <= points.memory_limit_bytes
+    within = np.flatnonzero(fits)
+    kept = within[not_slower(points.take(within))]
+    return np.sort(np.concatenate((kept, np.flatnonzero(~fits)))) if beyond_memory else kept
+
+
 def not_slower(points: Points) -> NDArray[np.bool_]:
     """Mask of the points that are not slower than another one of their type (lemma: slower)."""
     keep = np.ones(len(points), bool)

@@ -6,6 +6,9 @@ from aicfg.solver.packing import nodes_of
 from aicfg.solver.points import Ask, Points
 from aicfg.solver.user import Filter, rules
 
+MOST_TO_SPLIT = 8192
+"""GPUs of a pool up to which every split of it is looked at."""
+
 
 def is_scannable(points: Points, ask: Ask) -> bool:
     """Whether a plan is one agg point, or one pair of points, and counts that only the GPUs of a pool limit.
@@ -22,6 +25,7 @@ def is_splittable(points: Points, ask: Ask) -> bool:
         ask.mode == "mixed"
         and ask.objective == "tokens_per_s"
         and ask.load is None
+        and max(pool.gpus for pool in ask.pools) <= MOST_TO_SPLIT
         and not ask.excluded
         and not ask.reached
         and _is_free(points, ask)

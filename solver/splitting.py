@@ -17,9 +17,9 @@ import numpy as np
 
 from aicfg.solver.order import rates
 from aicfg.solver.points import Ask, IntArray, Points, Role
-from aicfg.solver.prune import strict_front
+from aicfg.solver.prune import fastest_of_size, strict_front
 from aicfg.solver.thresholds import Plan
-from aicfg.solver.within import tpot_cap
+from aicfg.solver.within import is_coupled, tpot_cap
 
 
 class Most:
@@ -154,6 +154,18 @@ def rising(points: Points, ask: Ask) -> list[Plan]:
             reached = best
             plans.append({int(points_front[q]): n for q, n in splitting.plan().items()})
     return plans
+
+
+def most_tokens(points: Points, ask: Ask) -> int | None:
+    """Highest micro-tokens/s of a splittable ask; ``points`` are within the bounds."""
+    enough = strict_front(points, rates(points))
+    if not is_coupled(ask):
+        enough = fastest_of_size(points, rates(points))
+    of = points.take(enough)
+    splitting = Splitting(of, ask)
+    for p in np.flatnonzero(of.role != Role.PREFILL).tolist():
+        splitting.add(p)
+    return splitting.best() or None
 
 
 def _workers(gpus: int, size: int) -> IntArray:

@@ -11,12 +11,14 @@ from aicfg.solver.axes import axes
 from aicfg.solver.objectives import objective_of
 from aicfg.solver.points import Ask, Points
 from aicfg.solver.price import Price, prices
+from aicfg.solver.ways import Ways, ways
 
 
-def figure(points: Points, ask: Ask) -> int | None:
-    """The best figure by brute force."""
-    best = oracle.best(points, ask)
-    return best[0] if best else None
+def figure(points: Points, asked: Ways) -> int | None:
+    """The best figure by brute force, over all ways."""
+    asks = ways(asked)
+    found = [best[0] for ask in asks if (best := oracle.best(points, ask))]
+    return (max if objective_of(asks[0]).maximize else min)(found) if found else None
 
 
 def check(points: Points, ask: Ask) -> int:
@@ -32,14 +34,15 @@ def check(points: Points, ask: Ask) -> int:
     return sum(each.looser is not None or each.tighter is not None for each in found)
 
 
-def check_one(points: Points, ask: Ask, axis, price: Price, value: int) -> None:
+def check_one(points: Points, asked: Ways, axis, price: Price, value: int) -> None:
     """The figure holds from ``keeps`` up to just before the looser step, and changes at both steps."""
     assert price.value == value
 
     def at(bound: int) -> int | None:
-        return figure(*axis.apply(points, ask, bound))
+        applied = [axis.apply(points, ask, bound) for ask in ways(asked)]
+        return figure(applied[0][0], [ask for _, ask in applied])
 
-    maximize = objective_of(ask).maximize
+    maximize = objective_of(ways(asked)[0]).maximize
     assert at(price.keeps) == value
     if price.tighter is not None:
         assert price.tighter.bound == price.keeps - axis.looser

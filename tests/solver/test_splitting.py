@@ -6,22 +6,20 @@ import numpy as np
 import oracle
 import pytest
 from large import fleet as large_fleet
-from synthetic import join, small
+from synthetic import competing
 
 from aicfg.solver.evaluate import evaluate
 from aicfg.solver.halving import Halving
 from aicfg.solver.points import Ask, Points, Role
 from aicfg.solver.scope import is_splittable
-from aicfg.solver.splitting import Splitting, one_pool, rising
+from aicfg.solver.splitting import Splitting, most_tokens, one_pool, rising
 from aicfg.solver.within import within
 
 
 def mixed(seed: int, pools: int = 1) -> tuple[Points, Ask]:
     """A random small instance of all three roles, its TPOT free."""
-    (agg, _), (pair, ask) = small(seed, "agg", pools), small(seed + 1000, "disagg", pools)
-    gpus = tuple(replace(pool, gpus=min(pool.gpus, 9)) for pool in ask.pools)
-    ask = replace(ask, mode="mixed", pools=gpus, tpot_ns=None)
-    points = join([agg, pair])
+    points, (_, ask) = competing(seed, pools)
+    ask = replace(ask, mode="mixed", tpot_ns=None)
     return points.take(within(points, ask)), ask
 
 
@@ -78,3 +76,11 @@ def test_one_pool_against_every_count(size):
         max(min(5 * y, int(capacity[gpus - size * y])) for y in range(gpus // size + 1)) for gpus in range(21)
     ]
     assert one_pool(capacity, 5, size).tolist() == expected
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_optimum_alone(seed):
+    """Of the fastest points the highest tokens/s, or None, as brute force has it."""
+    points, ask = mixed(seed, 1 + seed % 2)
+    best = oracle.best(points, ask)
+    assert most_tokens(points, ask) == (None if best is None else best[0])
