@@ -95,8 +95,9 @@ def _spread_out(group: Group) -> AggregatedRun | DisaggregatedRun:
     assert isinstance(run, AggregatedRun | DisaggregatedRun), "the profile's law is not `flow`"
     if isinstance(run, DisaggregatedRun):
         return run
-    layers = np.full(len(group.rows), float(np.asarray(run.times.layers)))
-    return replace(run, times=replace(run.times, layers=layers))
+    one = np.ones(len(group.rows))
+    times = replace(run.times, layers=one * run.times.layers, irregular=one * run.times.irregular)
+    return replace(run, times=times)
 
 
 def _mapped(parts: Sequence[Arrays], combine: Callable[[list[FloatArray]], FloatArray]) -> Arrays:

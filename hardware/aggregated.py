@@ -53,6 +53,8 @@ class AggregatedModel:
     rule: Aggregated
     host: Host
     layers: int
+    irregular: int
+    """Layers whose attention is linear or sparse."""
     speculative: Speculative = NO_DRAFTS
 
     def points(self, batch: FloatArray, chunk_tokens: IntArray) -> AggregatedPoints:
@@ -68,7 +70,7 @@ class AggregatedModel:
         ttft = ttft_ms(rule, times, tpot)
         later = self.workload.osl - 1
         cycle = np.maximum(ttft + tpot * later, batch * times.mixed_ms * times.chunks / times.prompts)
-        decode = times.decode_ms + host_ms(self.host, batch, self.layers)
+        decode = times.decode_ms + host_ms(self.host, batch, self.layers, self.irregular)
         return AggregatedPoints(times.mixed_ms, decode, ttft, tpot, 1000.0 * batch * later / cycle, plan)
 
     @property
@@ -96,6 +98,7 @@ class AggregatedModel:
             steps=np.full(len(batch), (self.workload.osl - 1) / self.speculative.progress),
             progress=self.speculative.progress,
             layers=self.layers,
+            irregular=self.irregular,
         )
 
     def _by_steps(self, rule: StepsLaw, batch: FloatArray, chunk_tokens: IntArray) -> AggregatedPoints:

@@ -55,13 +55,21 @@ class ExpertLayer:
 
 
 def transports(
-    tables: Tables, system: System, layer: ExpertLayer, layout: Layout, role: str
+    tables: Tables,
+    system: System,
+    layer: ExpertLayer,
+    layout: Layout,
+    role: str,
+    replicated: bool = True,
 ) -> tuple[str | None, str | None]:
     """The transports of a worker in prefill and in decode; both None where its experts stay on collectives.
 
     A worker of role ``decode`` needs both as ``agg`` does (its weights are those of the prefill step), one of
-    role ``prefill`` only its own. A phase that is not needed is left None.
+    role ``prefill`` only its own. A phase that is not needed is left None. Without attention data parallelism
+    every rank has all tokens already: unless ``replicated``, vLLM then exchanges nothing and sums.
     """
+    if not replicated and tables.backend == "vllm" and layout.dp <= 1:
+        return None, None
     phases: tuple[Phase, ...] = ("prefill", "decode")
     found = {phase: large_ep_transport(tables, system, layer, layout, phase) for phase in phases}
     needed: tuple[Phase, ...] = ("prefill",) if role == "prefill" else phases

@@ -168,17 +168,20 @@ class ServingModel:
         if moe is None:
             return Graph(self.tables.backend, conventions=self.profile.graph)
         layer = ExpertLayer(self.architecture.hidden_size, moe.inner, moe.topk, moe.experts, self.quant.moe)
-        prefill, decode = transports(self.tables, self.system, layer, layout, role)
+        prefill, decode = transports(
+            self.tables, self.system, layer, layout, role, self.profile.graph.alltoall_of_replicated
+        )
         return Graph(self.tables.backend, prefill, decode, self.profile.graph)
 
     def aggregated(self, layout: Layout) -> AggregatedModel:
         """Aggregated serving of one layout."""
         rule = self.profile.aggregated[self.tables.backend]
         step = self.step("agg", layout)
-        layers, host = self.architecture.num_layers, self.profile.host[self.tables.backend]
+        arch, host = self.architecture, self.profile.host[self.tables.backend]
         if self.mode is DataMode.SOL:
-            host = Host(0.0, 0.0)
-        return AggregatedModel(step, self.workload, rule, host, layers, self.speculative)
+            host = Host(0.0, 0.0, 0.0)
+        layers = arch.num_layers, arch.irregular_layers
+        return AggregatedModel(step, self.workload, rule, host, *layers, self.speculative)
 
     @cached_property
     def pricing(self) -> Pricing:
@@ -289,7 +292,8 @@ class ServingModel:
         """What a step that decodes (N,) requests takes beside its kernels; nothing at the speed of light."""
         if self.mode is DataMode.SOL:
             return np.zeros(len(batch))
-        return host_ms(self.profile.host[self.tables.backend], batch, self.architecture.num_layers)
+        rule, arch = self.profile.host[self.tables.backend], self.architecture
+        return host_ms(rule, batch, arch.num_layers, arch.irregular_layers)
 
     def cached_bytes(self, layout: Layout, tokens: int) -> float:
         """KV cache of one request on one GPU, all stages."""

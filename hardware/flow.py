@@ -43,11 +43,16 @@ class Times:
     progress: float
     """Tokens that a request gains in a decode step."""
     layers: FloatArray | float
+    irregular: FloatArray | float
+    """Layers whose attention is linear or sparse."""
 
 
-def host_ms(rule: Host, batch: FloatArray, layers: FloatArray | float) -> FloatArray:
+def host_ms(
+    rule: Host, batch: FloatArray, layers: FloatArray | float, irregular: FloatArray | float
+) -> FloatArray:
     """What a decode step takes beside its kernels: launches, by layer, and bookkeeping, by request."""
-    return np.asarray((rule.us_per_layer * layers + rule.us_per_request * batch) / 1000.0)
+    launches_us = rule.us_per_layer * layers + rule.us_per_irregular_layer * irregular
+    return np.asarray((launches_us + rule.us_per_request * batch) / 1000.0)
 
 
 def delay_ms(rule: FlowLaw, times: Times) -> FloatArray:
@@ -65,7 +70,11 @@ def tpot_ms(rule: FlowLaw, host: Host, times: Times) -> FloatArray:
     met = rule.interference * (times.batch - 1.0) * times.chunks / times.prompts / times.steps
     if rule.prompts == "beside":
         met = np.minimum(met, 1.0)
-    step = times.decode_ms + host_ms(host, times.batch, times.layers) + met * delay_ms(rule, times)
+    step = (
+        times.decode_ms
+        + host_ms(host, times.batch, times.layers, times.irregular)
+        + met * delay_ms(rule, times)
+    )
     return np.asarray(step / times.progress)
 
 

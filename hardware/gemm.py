@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from aicfg.hardware.agreement import products
 from aicfg.hardware.estimate import Loan, Utilisation, first_loan, level_ratio, other_classes, same_class
 from aicfg.hardware.interpolation import FloatArray, IntArray, along, reach_along
 from aicfg.hardware.load import StepLoad
@@ -235,7 +236,7 @@ def _table(pricing: Pricing, component: str, dtype: str) -> GemmTable:
     def open_table() -> GemmTable:
         roofline = _roofline(pricing, component, dtype)
         where = f"the {dtype} GEMM table of {pricing.system.name}, {pricing.tables.backend}"
-        return GemmTable(pricing.tables.grid("gemm", (dtype,)), roofline, where)
+        return GemmTable(products(pricing, dtype), roofline, where)
 
     return pricing.table(("gemm", dtype), open_table)
 

@@ -46,13 +46,14 @@ class GroupTable:
         """Time in ms of a message of (Q,) elements over ``ranks`` > 1 GPUs.
 
         Past the largest measured group g: g's time · ((r-1)/r) / ((g-1)/g) · (g's bandwidth / r's); or, built
-        in two levels, g's time and a ring over the groups in which each GPU carries its g-th of the message.
+        in two levels where the link is slower there (not over the NVLink of a rack), g's time and a ring over
+        the groups in which each GPU carries its g-th of the message.
         """
         most, link = self._ranks[-1], self._light.system.link_bytes_per_s
         times = self._sweep(min(ranks, most))(elements)
         if ranks <= most:
             return times
-        if self._hierarchical:
+        if self._hierarchical and link(ranks) < link(most):
             groups = -(-ranks // most)
             sent = self._light.passes * self._light.element_bytes * elements / most * (groups - 1) / groups
             hops = self._light.passes * (groups - 1) * self._light.system.p2p_latency_ms

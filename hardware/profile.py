@@ -51,6 +51,8 @@ class Operations(_Part, frozen=True):
     short_sparse_prompts: Literal["blended", "apart"]
     shared_sparse_prompts: Literal["corrected", "behind_half"]
     implausible_rows: Literal["kept", "replaced"]
+    products_above_engines: float | None
+    """How much longer than on the fastest other engine a quantised dense product may take; None: any."""
     experts_not_measured: Literal["other_shapes", "other_engines"]
     unmeasured_recurrence: Literal["light", "passes"]
 
@@ -122,6 +124,8 @@ class Host(_Part, frozen=True):
     """What a decode step takes beside its kernels, in microseconds."""
 
     us_per_layer: float
+    us_per_irregular_layer: float
+    """More for a layer whose attention is linear or sparse: small kernels around it that no table holds."""
     us_per_request: float
 
 

@@ -82,6 +82,14 @@ class Architecture:
         """Layers that hold experts or an FFN: all, but where a layer is either a mixer of tokens or that."""
         return self.mamba.feed_forwards if self.mamba else self.num_layers
 
+    @property
+    def irregular_layers(self) -> int:
+        """Layers whose attention is linear, or sparse by a choice at run time."""
+        if self.indexer is not None or self.block_index is not None:
+            return self.num_layers
+        linear = self.lightning or self.delta
+        return 0 if linear is None else linear.layers
+
     @classmethod
     def from_config(
         cls,

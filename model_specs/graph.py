@@ -17,6 +17,8 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     """Charge the LM head of GQA mixtures of experts in prefill (and count its weights)."""
     two_reductions_beside_exchange: bool = False
     """On vLLM, charge latent-attention models two all-reduces a layer on top of the expert exchange."""
+    alltoall_of_replicated: bool = False
+    """On vLLM, charge an all-to-all to the experts where every rank has all tokens (no attention ranks)."""
     attention_reduction_beside_alltoall: bool = True
     """Sum the attention output over tp where an all-to-all, which does not sum, reaches the experts."""
     short_wide_graph: bool = False
