@@ -108,9 +108,9 @@ def solve_case(case: Case, options: Options) -> Plan:
     plans = [_plan(case, found, each) for each in answers]
     best = _over_all_modes(plans[0], plans[1:])
     if best.status == "infeasible" and options.explain:
-        from aicfg.experiments.demands import explanation
+        from aicfg.experiments.explaining import explanation_of
 
-        best = replace(best, mode=None, explanation=explanation(case, found, options.engine))
+        best = replace(best, mode=None, explanation=explanation_of(case, options.engine))
     certificate = replace(best.certificate, total_ms=1000 * (perf_counter() - started))
     runners_up = tuple(each for each in plans[1:] if each.pools)
     best = replace(best, certificate=certificate, alternatives=runners_up)

@@ -6,9 +6,10 @@ from typing import cast
 
 from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates, Mode
 from aicfg.experiments.compose import plan_of
+from aicfg.experiments.outcomes import pool_outcomes
 from aicfg.experiments.plan import Plan
 from aicfg.experiments.prepare import Case
-from aicfg.experiments.tradeoffs import Corner, PoolOutcome
+from aicfg.experiments.tradeoffs import Corner
 from aicfg.solver import alternatives as solver
 from aicfg.solver import pareto
 from aicfg.solver.answer import Answer
@@ -40,28 +41,6 @@ def _corner(case: Case, found: Candidates, each: pareto.Corner, *, chosen: bool)
         each.meets_sla,
         chosen,
         pool_outcomes(case, found, each.points, each.workers),
-    )
-
-
-def pool_outcomes(
-    case: Case, found: Candidates, points: Sequence[int], workers: Sequence[int]
-) -> tuple[PoolOutcome, ...]:
-    """The plan with ``workers`` workers at each of the solver's ``points``."""
-    return tuple(_pool(case, found, p, n) for p, n in zip(points, workers, strict=True))
-
-
-def _pool(case: Case, found: Candidates, point: int, workers: int) -> PoolOutcome:
-    curve, owner = found.curves[found.curve[point]], found.owner[found.curve[point]]
-    fleet, at = case.experiment.fleet, found.index[point]
-    return PoolOutcome(
-        curve.role,
-        str(curve.layout),
-        workers,
-        workers * curve.layout.gpus,
-        int(curve.batch[at]),
-        fleet.pools[owner.pool].label if len(fleet.pools) > 1 else "",
-        int(curve.chunk_tokens[at]) if curve.role == "agg" else None,
-        owner.model.tables.backend if len(case.experiment.serving.engines) > 1 else "",
     )
 
 

@@ -1,14 +1,15 @@
-"""``aicfg price``: what each bound costs in tokens/s."""
+"""``aicfg price``: what each bound costs."""
 
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
+from aicfg.experiments.bounds import LOAD
 from aicfg.experiments.options import add_settings, settings_of
 from aicfg.experiments.side_by_side import print_plain, table
-from aicfg.experiments.words import exact, number
+from aicfg.experiments.words import UNITS, exact, number
 
 if TYPE_CHECKING:
     from aicfg.experiments.price import Price, Prices, Step
@@ -42,32 +43,37 @@ def _print(prices: "Prices", *, color: bool) -> None:
         words = f"{prices.experiment}: no plan exists within these constraints ({outcome.status}),"
         print_plain(f"{words} so they have no price; see aicfg solve", sys.stdout, color=color)
         return
-    head = f"{prices.experiment}: {number(outcome.tokens_per_s)} tokens/s, {outcome.words}\n"
+    unit = UNITS[outcome.objective]
+    head = f"{prices.experiment}: {number(outcome.objective_value)} {unit}, {outcome.words}\n"
     print_plain(head, sys.stdout, color=color)
-    heads = ("bound", ">asked", ">used", "side", ">step at", ">tokens/s", ">change", ">price", "plan there")
+    heads = ("bound", ">asked", ">used", "side", ">step at", f">{unit}", ">change", ">price", "plan there")
     rows = [row for price in prices.prices for row in _rows(price)]
     print_plain(table(heads, rows), sys.stdout, color=color)
 
 
 def _rows(price: "Price") -> list[list[str]]:
-    first = [price.bound, exact(price.asked), _rounded_up(price.used)]
-    gpus = price.bound.endswith(".gpus")
+    used = "-" if price.used is None else _rounded(price.used, up=price.bound != LOAD)
+    asked = price.asked if isinstance(price.asked, str) else exact(price.asked)
+    beyond = ">" if price.bound == LOAD else "<"
+    per = f"/{price.unit}" if price.unit else ""
     return [
-        [*first, "looser", *_step(price.looser, gpus=gpus)],
-        ["", "", "", "tighter", *_step(price.tighter, gpus=gpus, below=True)],
+        [price.bound, asked, used, "looser", *_step(price.looser, per, "", price.bound)],
+        ["", "", "", "tighter", *_step(price.tighter, per, beyond, price.bound)],
     ]
 
 
-def _rounded_up(bound: float) -> str:
-    """To a thousandth, so that the bound as shown still holds."""
-    return exact(ceil(round(1000 * bound, 3)) / 1000)
+def _rounded(bound: float, *, up: bool) -> str:
+    """To a thousandth, so that the bound as shown still holds: a latency up, a load down."""
+    thousandths = round(1000 * bound, 3)
+    return exact((ceil(thousandths) if up else floor(thousandths)) / 1000)
 
 
-def _step(step: "Step | None", *, gpus: bool, below: bool = False) -> list[str]:
+def _step(step: "Step | None", per: str, beyond: str, bound: str) -> list[str]:
     if step is None:
-        return ["-", "-", "-", "-", "nothing is gained"]
-    at = f"< {_rounded_up(step.at)}" if below else _rounded_up(step.at)
-    if step.change is None or step.price is None:
+        return ["-", "-", "-", "-", "nothing is lost" if beyond else "nothing is gained"]
+    at = step.at if isinstance(step.at, str) else f"{beyond} {_rounded(step.at, up=bound != LOAD)}".strip()
+    if step.value is None or step.change is None or step.price is None:
         return [at, "-", "-", "-", "no plan"]
-    price = f"{number(step.price)}/{'GPU' if gpus else 'ms'}"
-    return [at, number(step.tokens_per_s), f"{step.change:+,.1f}", price, step.plan]
+    sign = "+" if step.change > 0 else "-"
+    change = f"{sign}{number(abs(step.change))}"
+    return [at, number(step.value), change, f"{number(step.price)}{per}", step.plan]

@@ -13,9 +13,9 @@ from aicfg.experiments.words import exact, number
 from aicfg.model_specs.errors import InputError
 
 if TYPE_CHECKING:
-    from aicfg.experiments.optima import Outcome
     from aicfg.experiments.schema import Experiment
     from aicfg.experiments.sweep import Sweep
+    from aicfg.experiments.tradeoffs import Outcome
     from aicfg.experiments.variants import Change
     from aicfg.experiments.whatif import Variant
 

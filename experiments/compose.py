@@ -7,6 +7,7 @@ import msgspec
 
 from aicfg import __version__
 from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates, Mode
+from aicfg.experiments.bounds import GIB
 from aicfg.experiments.counted import Latencies, counts_plainly, worst
 from aicfg.experiments.plan import (
     Certificate,
@@ -29,7 +30,6 @@ from aicfg.hardware.curves import Curve, ServingModel
 from aicfg.solver.answer import Answer
 from aicfg.solver.objectives import STAGES
 
-GIB = 2**30
 BOUNDS = ("ttft_ms", "tpot_ms", "request_latency_ms")
 """Keys of an agreement that are shown even where nothing is asked."""
 _OPTIONAL = ("load", "constraints")

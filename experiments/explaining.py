@@ -1,165 +1,108 @@
 """Why nothing is feasible, in the experiment's own keys and units, over all of its modes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import chain, product
-from math import ceil
-from types import MappingProxyType
+from math import ceil, floor
+from typing import cast
 
-import msgspec
-
-from aicfg.experiments.assemble import NS_PER_MS, Candidates, Mode, ask, candidates, ways
-from aicfg.experiments.compose import GIB, plan_of
-from aicfg.experiments.plan import Explanation, Relaxation
+from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates, Mode, ask, candidates, modes
+from aicfg.experiments.bounds import GIB, Bound, bounds_of, with_bound
+from aicfg.experiments.compose import plan_of
+from aicfg.experiments.explanation_words import explanation_words
+from aicfg.experiments.plan import Explanation, Plan, Relaxation
 from aicfg.experiments.prepare import Case
-from aicfg.experiments.words import explanation_words
 from aicfg.solver import explain as solver
-from aicfg.solver.names import pool_names
-from aicfg.solver.points import Ask
+from aicfg.solver.answer import Answer
 
-_KEYS = {
-    "ttft": "sla.ttft_ms",
-    "tpot": "sla.tpot_ms",
-    "request_latency": "sla.request_latency_ms",
-    "memory": "memory_gib",
-}
-_FLEET = "fleet.gpus"
-"""The key of what the solver calls ``gpus(<pool>)`` where there is one pool."""
-Keys = Mapping[str, str]
-"""The keys of what the solver calls ``gpus(<pool>)`` where there are several pools."""
+FINEST_LOAD = 1000
+"""Parts of a request/s to which a load that can be served is rounded down."""
 
 
 def explanation_of(case: Case, engine: str) -> Explanation:
-    """What would make a plan exist, merged over the modes: of each constraint the smallest change.
+    """What would make a plan exist: of each bound the smallest change, whichever mode it is for.
 
     Layouts larger than the budget take part: they say how many GPUs are missing. The memory of a GPU is not
     the experiment's to change, so it is named only where the model fits no layout at all.
     """
     found = candidates(case, any_size=True)
-    bare = without_demands(case)
-    asked = {mode: ask(bare, found, mode, None) for mode in ways(case)}
-    keys = _keys(case, next(iter(asked.values())))
-    by_mode = {mode: solver.explain(found.points, each, engine) for mode, each in asked.items()}
-    relaxations = tuple(_relaxations(bare, found, by_mode, keys))
-    combined = _combined(by_mode.values(), keys)
-    text = explanation_words(relaxations, combined)
-    return Explanation(relaxations, _conflict(by_mode.values(), keys), combined, text)
+    asks = [ask(case, found, mode, None) for mode in modes(case)]
+    bounds = bounds_of(case.experiment, asks[0])
+    why = solver.explain(found.points, asks, engine, usable=_usable)
+    relaxations = tuple(_relaxations(case, found, bounds, why, _asked(case, bounds)))
+    told = list(bounds)
+    ordered = sorted(why.conflicts, key=lambda names: (len(names), *map(told.index, names)))
+    conflicts = tuple(tuple(bounds[name].key for name in each) for each in ordered)
+    combined = {bounds[each.constraint].key: _needed(bounds, each) for each in why.combined} or None
+    plan = None
+    if combined and why.combined_plan is not None:
+        plan = _plan(case, found, combined, why.combined_plan)
+    text = explanation_words(relaxations, conflicts, combined, case.experiment.constraints)
+    return Explanation(relaxations, conflicts[0] if conflicts else (), combined, text, plan, conflicts)
 
 
-def without_demands(case: Case) -> Case:
-    """The case without its load and its own constraints: the highest tokens/s within its bounds."""
-    bare = {"load": None, "constraints": (), "objective": "tokens_per_s"}
-    return replace(case, experiment=msgspec.structs.replace(case.experiment, **bare))
+def _usable(each: solver.Relaxation) -> int:
+    """What is needed, rounded to the safe side.
+
+    To a hundredth of a GiB and of a ms, below 100 ms to a thousandth; of a load to a thousandth request/s.
+    """
+    if each.constraint == "memory":
+        return ceil(ceil(100 * each.needed / GIB) * GIB / 100)
+    if each.constraint == "load":
+        step = round(MICRO / FINEST_LOAD)
+        return max(floor(each.needed / step) * step, 1)
+    if each.constraint in ("ttft", "tpot", "request_latency"):
+        step = round(NS_PER_MS / (1000 if each.needed < 100 * NS_PER_MS else 100))
+        return ceil(each.needed / step) * step
+    return each.needed
 
 
-def _keys(case: Case, asked: Ask) -> Keys:
-    """The key of each pool's GPUs, by the solver's name; empty for a fleet of one system."""
-    fleet = case.experiment.fleet
-    names = pool_names(asked) if fleet.pools else ()
-    return {f"gpus({name})": fleet.key(number, "gpus") for number, name in enumerate(names)}
-
-
-def _conflict(
-    explanations: Iterable[solver.Explanation], keys: Keys = MappingProxyType({})
-) -> tuple[str, ...]:
-    """The smallest set that no mode can hold: one conflict of each, as alike as can be, joined."""
-    found = [each.conflicts for each in explanations if each.conflicts]
-    joined = [list(dict.fromkeys(chain.from_iterable(chosen))) for chosen in product(*found)]
-    return tuple(_key(name, keys) for name in sorted(joined, key=len)[0])
+def _asked(case: Case, bounds: Mapping[str, Bound]) -> dict[str, float | str]:
+    """What the experiment asks at each key; of memory nothing."""
+    experiment = case.experiment
+    sla, load = experiment.sla, experiment.load
+    asked: dict[str, float | str | None] = {
+        "sla.ttft_ms": sla.ttft_ms,
+        "sla.tpot_ms": sla.tpot_ms,
+        "sla.request_latency_ms": sla.request_latency_ms,
+        bounds["load"].key: None if load is None else load.requests_per_s,
+        **{experiment.fleet.key(n, "gpus"): pool.gpus for n, pool in enumerate(experiment.fleet.every)},
+        **{f"constraints[{n}]": text for n, text in enumerate(experiment.constraints)},
+    }
+    return {key: value for key, value in asked.items() if value is not None}
 
 
 def _relaxations(
-    case: Case, found: Candidates, by_mode: dict[Mode, solver.Explanation], keys: Keys
+    case: Case,
+    found: Candidates,
+    bounds: Mapping[str, Bound],
+    why: solver.Explanation,
+    asked: Mapping[str, float | str],
 ) -> Iterator[Relaxation]:
-    """One entry for each constraint, with the mode's change that is the smallest."""
-    alone: dict[str, list[tuple[Mode, solver.Relaxation]]] = {}
-    for mode, explanation in by_mode.items():
-        for name in explanation.not_alone:
-            alone.setdefault(name, [])
-        for each in explanation.relaxations:
-            alone.setdefault(each.constraint, []).append((mode, each))
-    for name in sorted(alone, key=_order):
-        if alone[name]:
-            yield _relaxation(case, found, _key(name, keys), *min(alone[name], key=_size))
-        elif (asked := _asked(case, name, keys)) is not None:
-            yield Relaxation(_key(name, keys), asked, None, None)
+    """One entry for each bound, with the change of it alone that is enough."""
+    changes = {each.constraint: each for each in why.relaxations}
+    for name, bound in bounds.items():
+        if (each := changes.get(name)) is not None:
+            needed = _needed(bounds, each)
+            plan = None if each.plan is None else _plan(case, found, {bound.key: needed}, each.plan)
+            yield Relaxation(bound.key, asked.get(bound.key, each.asked / bound.per_unit), needed, plan)
+        elif name in why.not_alone and bound.key in asked:
+            yield Relaxation(bound.key, asked[bound.key], None, None)
 
 
-def _size(change: tuple[Mode, solver.Relaxation]) -> tuple[int, int]:
-    """The smaller change first; of equal ones, the one with the better plan."""
-    each = change[1]
-    value = 0 if each.plan is None or each.plan.value is None else each.plan.value
-    return each.needed - each.asked, -value
-
-
-def _relaxation(case: Case, found: Candidates, key: str, mode: Mode, each: solver.Relaxation) -> Relaxation:
-    asked, needed = _in_units(each.constraint, each.asked), _needed(each)
-    plan = None
-    if each.plan is not None:
-        changed = _changed(case, key, needed)
-        plan = plan_of(changed, mode, found, each.plan, each.plan.statistics.solve_ms)
-    return Relaxation(key, asked, needed, plan)
-
-
-def _changed(case: Case, key: str, value: float) -> Case:
-    """The case with one bound replaced; the memory of a GPU is not the experiment's to change."""
-    experiment = case.experiment
-    part, _, name = key.partition(".")
-    if not name:
-        return case
-    fleet = experiment.fleet
-    if part == "fleet" and fleet.pools:
-        pools = tuple(
-            msgspec.structs.replace(pool, gpus=int(value)) if fleet.key(j, "gpus") == key else pool
-            for j, pool in enumerate(fleet.pools)
-        )
-        changed_fleet = msgspec.structs.replace(fleet, pools=pools)
-        return replace(case, experiment=msgspec.structs.replace(experiment, fleet=changed_fleet))
-    number = int(value) if key == _FLEET else value
-    changed = msgspec.structs.replace(getattr(experiment, part), **{name: number})
-    return replace(case, experiment=msgspec.structs.replace(experiment, **{part: changed}))
-
-
-def _combined(explanations: Iterable[solver.Explanation], keys: Keys) -> dict[str, float] | None:
-    """The nearest combined change of all modes: the one whose largest relative change is the smallest."""
-    changes = [each.combined for each in explanations if each.combined]
-    if not changes:
-        return None
-
-    def largest(change: tuple[solver.Relaxation, ...]) -> float:
-        return max((each.needed - each.asked) / max(each.asked, 1) for each in change)
-
-    return {_key(each.constraint, keys): _needed(each) for each in min(changes, key=largest)}
-
-
-def _key(constraint: str, keys: Keys) -> str:
-    return _KEYS.get(constraint, keys.get(constraint, _FLEET))
-
-
-def _order(constraint: str) -> int:
-    return [*_KEYS, constraint].index(constraint)
-
-
-def _in_units(constraint: str, value: int) -> float:
-    """Nanoseconds as milliseconds, bytes as GiB, GPUs as they are."""
-    if constraint == "memory":
-        return value / GIB
-    return value / NS_PER_MS if constraint in _KEYS else value
-
-
-def _needed(each: solver.Relaxation) -> float:
-    """What is needed, rounded up: to a hundredth of a GiB, of 1 ms, below 100 ms to a thousandth."""
-    if each.constraint == "memory":
-        return ceil(100 * each.needed / GIB) / 100
-    if each.constraint not in _KEYS:
+def _needed(bounds: Mapping[str, Bound], each: solver.Relaxation) -> float | str:
+    """In the unit of its key; of an own constraint how it must read, nothing where it must be left out."""
+    bound = bounds[each.constraint]
+    if bound.is_text:
+        return "" if each.text.startswith("without: ") else each.text
+    if bound.unit == "GPU":
         return each.needed
-    steps = 1000 if each.needed < 100 * NS_PER_MS else 100
-    return ceil(each.needed * steps / NS_PER_MS) / steps
+    return round(each.needed / bound.per_unit, 6)
 
 
-def _asked(case: Case, constraint: str, keys: Keys) -> float | None:
-    """The experiment's own bound; None for memory, of which the experiment asks nothing."""
-    sla, fleet = case.experiment.sla, case.experiment.fleet
-    gpus = fleet.pools[list(keys).index(constraint)].gpus if constraint in keys else fleet.gpus
-    bounds = {"ttft": sla.ttft_ms, "tpot": sla.tpot_ms, "request_latency": sla.request_latency_ms}
-    return None if constraint == "memory" else bounds.get(constraint, gpus)
+def _plan(case: Case, found: Candidates, changes: Mapping[str, float | str], answer: Answer) -> Plan:
+    """The plan of the experiment with its bounds changed."""
+    experiment = case.experiment
+    for key, value in changes.items():
+        experiment = with_bound(experiment, key, value)
+    changed = replace(case, experiment=experiment)
+    return plan_of(changed, cast(Mode, answer.mode), found, answer, answer.statistics.solve_ms)

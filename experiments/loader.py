@@ -1,7 +1,7 @@
 """Files, mappings and ``Experiment`` objects into checked experiments: one way in for all of them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from aicfg.experiments.checking import check, shown
 from aicfg.experiments.contradictions import Problem
 from aicfg.experiments.document import Document, KeyPath, parse_document, read_document
 from aicfg.experiments.schema import Experiment
-from aicfg.model_specs.errors import InputError
+from aicfg.model_specs.errors import InputError, nearest
 
 MAX_EXPERIMENTS = 1000
 
@@ -27,6 +27,7 @@ def load(source: Source, *, settings: Iterable[str] = ()) -> list[Experiment]:
         Path of a YAML file, a mapping with the same keys, or an ``Experiment`` (checked like the others).
     settings
         ``"key.path=value"`` each, put over every experiment before it is checked; values are read as YAML.
+        An entry of a list goes by its number, name or system: ``"fleet.pools.h100_sxm.gpus=16"``.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def load(source: Source, *, settings: Iterable[str] = ()) -> list[Experiment]:
     problems: list[str] = []
     for name, base, value in _bodies(document):
         for path, given in overrides:
-            value = _merged(value, _nested(path, given))
+            value = _overridden(value, path, given)
         result = check(_named(value, name))
         if isinstance(result, Experiment):
             experiments.append(result)
@@ -139,7 +140,26 @@ def _setting(text: str) -> tuple[KeyPath, Any]:
     return tuple(key.split(".")), parse_document(value or "null", f"--set {key}").value
 
 
-def _nested(path: KeyPath, value: Any) -> Any:
-    for key in reversed(path):
-        value = {key: value}
-    return value
+def _overridden(base: Any, path: KeyPath, given: Any, above: KeyPath = ()) -> Any:
+    """``base`` with ``given`` at ``path``; an entry of a list goes by its number, name or system."""
+    if not path:
+        return _merged(base, given)
+    key, rest, here = path[0], path[1:], (*above, path[0])
+    if isinstance(base, list | tuple):
+        at = _entry(base, key, above)
+        return [*base[:at], _overridden(base[at], rest, given, here), *base[at + 1 :]]
+    known = base if isinstance(base, dict) else {}
+    return {**known, key: _overridden(known.get(key), rest, given, here)}
+
+
+def _entry(entries: Sequence[Any], key: str, above: KeyPath) -> int:
+    """The position of a list's entry."""
+    if key.isdecimal() and int(key) < len(entries):
+        return int(key)
+    names = [each.get("name") or each.get("system") if isinstance(each, dict) else None for each in entries]
+    if names.count(key) == 1:
+        return names.index(key)
+    known = [name for name in names if isinstance(name, str)]
+    accepted = ", ".join([*map(str, range(len(entries))), *known])
+    text = f"got entry {key!r}; expected one of {accepted}{nearest(key, known)}"
+    raise InputError(f"{'.'.join(above)}: {text}")

@@ -165,10 +165,13 @@ class Relaxation:
 
     constraint: str
     """Its key, such as ``sla.ttft_ms``."""
-    asked: float
-    needed: float | None
-    """Usable as it stands (rounded to the safe side); ``None`` when no change of it alone is enough."""
+    asked: float | str
+    """A constraint of the user's own is a text."""
+    needed: float | str | None
+    """Usable as it stands (rounded to the safe side); ``None`` when no change of it alone is enough; an
+    empty text for a constraint that must be left out."""
     plan: "Plan | None"
+    """The best one with this change."""
 
 
 @dataclass(frozen=True)
@@ -177,10 +180,14 @@ class Explanation:
 
     relaxations: tuple[Relaxation, ...]
     conflict: tuple[str, ...]
-    """Constraints that no mode can hold together: the smallest join of one minimal set of each mode."""
-    combined: dict[str, float] | None
-    """The nearest change of several constraints at once."""
+    """A minimal set of constraints that no plan of any mode holds together: any fewer of them one does."""
+    combined: dict[str, float | str] | None
+    """The nearest change of several constraints at once: the largest relative change is the smallest."""
     text: str
+    combined_plan: "Plan | None" = None
+    """The best one with that."""
+    conflicts: tuple[tuple[str, ...], ...] = ()
+    """All such sets that have nothing in common, ``conflict`` first."""
 
 
 @dataclass(frozen=True)

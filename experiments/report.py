@@ -9,15 +9,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from aicfg.experiments.explanation_words import bound_words, bounds_words
 from aicfg.experiments.fields import AUTO
 from aicfg.experiments.plan import Plan
 from aicfg.experiments.report_parts import COLOURS, LABEL, latency, pool_table, print_on, title
 from aicfg.experiments.words import (
     ENGINES,
     MODES,
-    bounds_words,
     counted_words,
-    exact,
     formats_words,
     lost_words,
     number,
@@ -192,10 +191,13 @@ def _nothing(plan: Plan) -> Iterator[RenderableType]:
     if any(each.plan for each in explanation.relaxations):
         yield Text("\nOne change that is enough by itself", LABEL)
         yield _relaxations(plan)
-        if explanation.combined and len(explanation.combined) > 1:
-            yield Text.assemble(("\nNearest change of several  ", LABEL), bounds_words(explanation.combined))
-    if len(explanation.conflict) > 1:
-        yield Text.assemble(("\nCannot hold together  ", LABEL), ", ".join(explanation.conflict))
+    if explanation.combined and len(explanation.combined) > 1:
+        yield Text.assemble(("\nNearest change of several  ", LABEL), bounds_words(explanation.combined))
+        if (plan_there := explanation.combined_plan) is not None and plan_there.pools:
+            yield Text(f"{value_words(plan_there.objective)}, {plan_words(plan_there)}")
+    for conflict in explanation.conflicts:
+        if len(conflict) > 1:
+            yield Text.assemble(("\nCannot hold together  ", LABEL), ", ".join(conflict))
 
 
 def _relaxations(plan: Plan) -> Table:
@@ -213,6 +215,6 @@ def _relaxations(plan: Plan) -> Table:
         gives = "no change of it alone is enough"
         if each.plan is not None:
             gives = f"{value_words(each.plan.objective)}, {plan_words(each.plan)}"
-        needed = "-" if each.needed is None else exact(each.needed)
-        table.add_row(each.constraint, exact(each.asked), needed, gives)
+        needed = "-" if each.needed is None else bound_words(each.needed)
+        table.add_row(each.constraint, bound_words(each.asked), needed, gives)
     return table

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aicfg.experiments.families import Families, family_key, loosest_first
 from aicfg.experiments.loader import Source
-from aicfg.experiments.optima import Optima, Outcome, family_key, loosest_first
 from aicfg.experiments.schema import Experiment
+from aicfg.experiments.tradeoffs import Outcome
 from aicfg.experiments.variants import Axis, axes_of, grid, the_experiment
 from aicfg.model_specs.errors import InputError
 
@@ -82,22 +83,22 @@ def swept(
     """The sweep of ``axes``; ``advance`` is told how many points of how many are done.
 
     One process: a second one was measured to cost more than it saves, since each point's plan often is, or
-    bounds, that of others (``optima``).
+    bounds, that of others (``solver.whatif``).
     """
     points, experiments = grid(experiment, axes)
     order = sorted(
         range(len(points)), key=lambda i: (family_key(experiments[i]), loosest_first(experiments[i]))
     )
-    optima = Optima(experiments)
+    families = Families(experiments)
     outcomes: dict[int, Outcome] = {}
     for done, i in enumerate(order, 1):
-        outcomes[i] = _outcome(optima, experiments[i])
+        outcomes[i] = _outcome(families, experiments[i])
         advance(done, len(order))
     return Sweep(experiment.name, tuple(axes), tuple(points), tuple(outcomes[i] for i in range(len(points))))
 
 
-def _outcome(optima: Optima, experiment: Experiment) -> Outcome:
+def _outcome(families: Families, experiment: Experiment) -> Outcome:
     try:
-        return optima.outcome(experiment)
+        return families.outcome(experiment)
     except InputError as error:
         raise InputError(f"--sweep: {error}") from None

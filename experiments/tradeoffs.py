@@ -28,6 +28,30 @@ class PoolOutcome:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """The best plan of a variant, its figures named as those of ``Plan``; ``None`` without a plan."""
+
+    status: str
+    objective: str
+    objective_value: float | None
+    mode: str | None
+    tokens_per_s: float | None
+    tokens_per_s_per_gpu: float | None
+    tokens_per_s_per_user: float | None
+    ttft_ms: float | None
+    tpot_ms: float | None
+    request_latency_ms: float | None
+    gpus_used: int | None
+    gpus_budget: int
+    pools: tuple[PoolOutcome, ...]
+
+    @property
+    def words(self) -> str:
+        """The pools in a few words."""
+        return " + ".join(map(str, self.pools))
+
+
+@dataclass(frozen=True)
 class GivesUp:
     """What an alternative loses, and gains, against the best plan."""
 

@@ -25,11 +25,11 @@ _ABSOLUTE = re.compile(r"\d+(?:\.\d+)?")
 
 @dataclass(frozen=True)
 class Change:
-    """One change, as it was given, and as a setting of the experiment."""
+    """One change, as it was given, and as settings of the experiment."""
 
     label: str
-    setting: str
-    """``key.path=value``, with the value in YAML."""
+    settings: tuple[str, ...]
+    """``key.path=value`` each, with the value in YAML."""
 
 
 @dataclass(frozen=True)
@@ -52,35 +52,52 @@ def the_experiment(source: Source, settings: Iterable[str] = ()) -> Experiment:
 def relaxation(text: str, experiment: Experiment) -> Change:
     """The change that ``--relax NAME=VALUE`` asks of ``experiment``.
 
-    VALUE is a number, or a share of what is asked, such as ``+20%``. A share of the GPUs is
-    rounded down to whole ones.
+    VALUE is a number, or a share of what is asked, such as ``+20%``. A share of the GPUs is rounded down to
+    whole ones, in each pool; those of one pool are ``POOL.gpus``.
     """
     name, equals, given = text.partition("=")
-    if name not in RELAXABLE:
-        known, close = ", ".join(RELAXABLE), nearest(name.split(".")[-1].removesuffix("_ms"), RELAXABLE)
-        raise InputError(f"--relax {text}: unknown name{close}; expected one of {known}")
-    key, given = RELAXABLE[name], given.strip()
+    keys, given = _relaxed_keys(text, name, experiment), given.strip()
     if equals and _ABSOLUTE.fullmatch(given):
-        return Change(text, f"{key}={given}")
+        if len(keys) > 1:
+            own = " or ".join(f"{pool.label}.gpus={given}" for pool in experiment.fleet.pools)
+            raise InputError(f"--relax {text}: the fleet has {len(keys)} pools; give a share, or {own}")
+        return Change(text, (f"{keys[0]}={given}",))
     percent = _PERCENT.fullmatch(given)
     if percent is None:
         raise InputError(f"--relax {text}: expected a number ({name}=40) or a share ({name}=+20%)")
+    return Change(text, tuple(_share(text, key, float(percent[1]), experiment) for key in keys))
+
+
+def _relaxed_keys(text: str, name: str, experiment: Experiment) -> list[str]:
+    """The keys that a name stands for: of GPUs one a pool."""
+    fleet = experiment.fleet
+    gpus = {f"{pool.label}.gpus": f"fleet.pools.{number}.gpus" for number, pool in enumerate(fleet.pools)}
+    if name == "gpus" and gpus:
+        return list(gpus.values())
+    names = RELAXABLE | gpus
+    if name not in names:
+        known, close = ", ".join(names), nearest(name.split(".")[-1].removesuffix("_ms"), names)
+        raise InputError(f"--relax {text}: unknown name{close}; expected one of {known}")
+    return [names[name]]
+
+
+def _share(text: str, key: str, percent: float, experiment: Experiment) -> str:
     asked = value_at(experiment, key)
     if not asked:
         raise InputError(f"--relax {text}: the experiment has no {key} to take a share of; give a number")
-    value = round(asked * (1 + float(percent[1]) / 100), 6)
-    return Change(text, f"{key}={floor(value) if name == 'gpus' else value!r}")
+    value = round(asked * (1 + percent / 100), 6)
+    return f"{key}={floor(value) if key.endswith('.gpus') else value!r}"
 
 
 def setting(text: str) -> Change:
     """The change that ``--set KEY=VALUE`` asks for; the loader checks it."""
-    return Change(text, text)
+    return Change(text, (text,))
 
 
 def changed(experiment: Experiment, changes: Sequence[Change]) -> Experiment:
     """``experiment`` with ``changes``, checked. The message of an error begins with what was changed."""
     try:
-        return load(experiment, settings=[each.setting for each in changes])[0]
+        return load(experiment, settings=[setting for each in changes for setting in each.settings])[0]
     except InputError as error:
         where = ", ".join(each.label for each in changes)
         lines = (line.removeprefix("experiment: ") for line in str(error).splitlines())
@@ -88,10 +105,10 @@ def changed(experiment: Experiment, changes: Sequence[Change]) -> Experiment:
 
 
 def value_at(experiment: Experiment, key: str) -> float | None:
-    """What the experiment says at a dotted key of numbers."""
+    """What the experiment says at a dotted key of numbers; entries of a list go by their numbers."""
     value: object = experiment
     for name in key.split("."):
-        value = getattr(value, name, None)
+        value = value[int(name)] if isinstance(value, tuple) else getattr(value, name, None)
     return value if isinstance(value, int | float) else None
 
 
@@ -143,4 +160,4 @@ def grid(experiment: Experiment, axes: Sequence[Axis]) -> tuple[list[tuple[float
 
 def _at(keys: Sequence[str], point: Sequence[float]) -> list[Change]:
     words = [f"{key}={value!r}" for key, value in zip(keys, point, strict=True)]
-    return [Change(f"--sweep {word}", word) for word in words]
+    return [Change(f"--sweep {word}", (word,)) for word in words]

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aicfg.experiments.explanation_words import bound_words, bounds_words
+from aicfg.experiments.families import Families
 from aicfg.experiments.loader import Source
-from aicfg.experiments.optima import Optima, Outcome
 from aicfg.experiments.plan import Explanation
 from aicfg.experiments.schema import Experiment
+from aicfg.experiments.tradeoffs import Outcome
 from aicfg.experiments.variants import Change, changed, relaxation, setting, the_experiment
-from aicfg.experiments.words import bounds_words, exact
 from aicfg.model_specs.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,16 +25,16 @@ BASE, TOGETHER = "as given", "all together"
 class Missing:
     """What an infeasible variant lacks: see ``Explanation``."""
 
-    alone: dict[str, float]
+    alone: dict[str, float | str]
     """Bounds any of which is enough by itself."""
-    combined: dict[str, float] | None
+    combined: dict[str, float | str] | None
     text: str
 
     @property
     def words(self) -> str:
         """In a few words."""
         if self.alone:
-            return "needs " + " or ".join(f"{key} {exact(value)}" for key, value in self.alone.items())
+            return "needs " + " or ".join(f"{key} {bound_words(value)}" for key, value in self.alone.items())
         return f"needs {bounds_words(self.combined)}" if self.combined else self.text
 
 
@@ -98,18 +99,18 @@ def variants(experiment: Experiment, changes: Sequence[Change]) -> list[Variant]
     named = {BASE: experiment} | {each.label: changed(experiment, [each]) for each in changes}
     if len(changes) > 1:
         named[TOGETHER] = changed(experiment, changes)
-    optima = Optima(named.values())
-    outcomes = {name: _outcome(optima, name, each) for name, each in named.items()}
+    families = Families(named.values())
+    outcomes = {name: _outcome(families, name, each) for name, each in named.items()}
     base = outcomes[BASE].objective_value
     return [
-        Variant(name, outcome, _gain(outcome.objective_value, base), _missing(optima, named[name], outcome))
+        Variant(name, outcome, _gain(outcome.objective_value, base), _missing(families, named[name], outcome))
         for name, outcome in outcomes.items()
     ]
 
 
-def _outcome(optima: Optima, name: str, experiment: Experiment) -> Outcome:
+def _outcome(families: Families, name: str, experiment: Experiment) -> Outcome:
     try:
-        return optima.outcome(experiment)
+        return families.outcome(experiment)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
 
@@ -118,11 +119,11 @@ def _gain(value: float | None, base: float | None) -> float | None:
     return None if value is None or base is None or not base else value / base - 1
 
 
-def _missing(optima: Optima, experiment: Experiment, outcome: Outcome) -> Missing | None:
+def _missing(families: Families, experiment: Experiment, outcome: Outcome) -> Missing | None:
     if outcome.status != "infeasible":
         return None
     from aicfg.experiments.explaining import explanation_of
 
-    explanation: Explanation = explanation_of(optima.family(experiment).case_of(experiment), "highs")
+    explanation: Explanation = explanation_of(families.family(experiment).case_of(experiment), "highs")
     alone = {each.constraint: each.needed for each in explanation.relaxations if each.needed is not None}
     return Missing(alone, explanation.combined, explanation.text)

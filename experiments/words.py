@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 
-from aicfg.experiments.plan import Counted, Objective, Plan, PoolPlan, Relaxation, Sources
+from aicfg.experiments.plan import Counted, Objective, Plan, PoolPlan, Sources
 from aicfg.model_specs.layout import Layout
 
 MODES = {"agg": "aggregated", "disagg": "disaggregated", "mixed": "mixed"}
@@ -127,39 +127,3 @@ def lost_words(lost: float, sense: str) -> str:
 def plan_words(plan: Plan) -> str:
     """The pools of a plan in a few words."""
     return " + ".join(pool_words(pool) for pool in plan.pools)
-
-
-_OUT_OF_REACH = {
-    "sla.ttft_ms": "TTFT {asked} ms is out of reach; the lowest that the rest allows is {needed} ms{by}.",
-    "sla.tpot_ms": "TPOT {asked} ms is out of reach; the lowest that the rest allows is {needed} ms{by}.",
-    "sla.request_latency_ms": (
-        "A request cannot end within {asked} ms; the earliest that the rest allows is {needed} ms{by}."
-    ),
-    "memory_gib": "A GPU can hold {asked} GiB, where at least {needed} GiB are needed{by}.",
-    "fleet.gpus": "{asked} GPUs are too few; the fewest that the rest allows are {needed}{by}.",
-}
-_POOL_TOO_SMALL = "{key}: {asked} GPUs are too few; the fewest that the rest allows are {needed}{by}."
-
-
-def bounds_words(bounds: dict[str, float]) -> str:
-    """Bounds by key, such as ``sla.ttft_ms 136.08, fleet.gpus 4``."""
-    return ", ".join(f"{key} {exact(value)}" for key, value in bounds.items())
-
-
-def explanation_words(relaxations: Sequence[Relaxation], combined: dict[str, float] | None) -> str:
-    """Why nothing is feasible, in sentences."""
-    sentences = [
-        _OUT_OF_REACH.get(each.constraint, _POOL_TOO_SMALL).format(
-            key=each.constraint,
-            asked=exact(each.asked),
-            needed=exact(each.needed),
-            by="" if each.plan is None else f" ({plan_words(each.plan)})",
-        )
-        for each in relaxations
-        if each.needed is not None
-    ]
-    if sentences:
-        return " ".join(sentences)
-    if combined:
-        return f"No change of one constraint alone is enough. Together these are: {bounds_words(combined)}."
-    return "No two workers of this model can serve together on this system, whatever the bounds."

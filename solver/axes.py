@@ -49,6 +49,8 @@ class Axis:
 
     pool: int | None = None
     """Whose GPUs it bounds."""
+    scale: int = 1
+    """Of a user constraint: native units in 1 of its right side."""
 
     def used(self, points: Points, answer: Answer, bound: int) -> int:
         """What a plan that keeps ``bound`` takes of it; of a user constraint the bound itself."""
@@ -169,7 +171,8 @@ def _user(points: Points, ask: Ask, number: int) -> Axis:
     asked = int(base / step)
     far = 2**40 if fine > 1 else 2**30
     end = asked + far if operator == "<=" else asked - far
-    return Axis(f"user({number})", asked, end, 2 * asked - end, _put(number, moved), None, moved)
+    put = _put(number, moved)
+    return Axis(f"user({number})", asked, end, 2 * asked - end, put, None, moved, scale=step.denominator)
 
 
 def _decimal(value: Fraction) -> str:

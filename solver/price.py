@@ -17,7 +17,7 @@ from aicfg.solver.narrow import not_slower
 from aicfg.solver.objectives import LATENCIES, PRECISION, bounded, objective_of
 from aicfg.solver.optimum import best_figure
 from aicfg.solver.points import Ask, IntArray, Points
-from aicfg.solver.ways import Ways, ways
+from aicfg.solver.ways import Ways, solve_ways, ways
 from aicfg.solver.whatif import WhatIf
 from aicfg.solver.within import within
 
@@ -45,6 +45,8 @@ class Price:
 
     constraint: str
     asked: int
+    used: int
+    """What the optimum takes of it."""
     value: int
     keeps: int
     """The tightest bound with the same figure: what lies between is slack."""
@@ -52,29 +54,34 @@ class Price:
     """One step tighter than ``keeps``; None where the bound cannot get that tight."""
     looser: Step | None
     """The nearest looser bound with a better figure; None when none is better, however loose."""
+    scale: int = 1
+    """Of a user constraint: native units in 1 of its right side."""
 
 
-def prices(points: Points, asked: Ways, engine: str = "highs") -> tuple[Price, ...]:
+def prices(
+    points: Points, asked: Ways, best: Answer | None = None, engine: str = "highs"
+) -> tuple[Price, ...]:
     """The price of every bound that is asked for; empty without a plan. The objective's own bound has none.
 
     Parameters
     ----------
     asked
         What is asked, or several ways to serve: then the optimum is that of the best one.
+    best
+        The answer to it, if it is at hand.
     engine
         By which the plans of the steps are found, where the scan is not exact.
     """
     asks = ways(asked)
-    value = _best_figure(points, asks)
-    if value is None:
+    best = best or solve_ways(points, asks, engine)
+    if best.value is None:
         return ()
     found = []
     for axis in axes(points, asks):
         if axis.name != asks[0].objective:
             positions = _narrowed(points, asks, axis)
-            found.append(
-                _Pricer(WhatIf(points.take(positions), engine), positions, asks, axis, value).price()
-            )
+            whatif, used = WhatIf(points.take(positions), engine), axis.used(points, best, axis.asked)
+            found.append(_Pricer(whatif, positions, asks, axis, best.value, used).price())
     return tuple(found)
 
 
@@ -110,6 +117,7 @@ class _Pricer:
     asks: tuple[Ask, ...]
     axis: Axis
     value: int
+    used: int
     known: dict[int, int | None] = field(default_factory=dict)
 
     def price(self) -> Price:
@@ -127,10 +135,12 @@ class _Pricer:
         return Price(
             axis.name,
             axis.asked,
+            self.used,
             self.value,
             keeps,
             None if tighter is None else self.step(tighter),
             None if looser is None else self.step(looser),
+            axis.scale,
         )
 
     def at(self, bound: int) -> tuple[Ask, ...]:

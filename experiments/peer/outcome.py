@@ -145,14 +145,20 @@ def _limited(solved: Solved) -> Iterator[tuple[Pool, int]]:
 def _nearest(solved: Solved, settings: Settings, wanted: Wanted) -> Solved:
     """What the smallest change of one latency bound makes possible; ``solved`` where none does."""
     changes = solved.plan.explanation.relaxations if solved.plan.explanation else ()
-    bounds = [each for each in changes if each.needed is not None and each.constraint.startswith("sla.")]
+    bounds = [
+        (each.needed / each.asked, each.constraint, each.asked, each.needed)
+        for each in changes
+        if isinstance(each.asked, float | int)
+        and isinstance(each.needed, float | int)
+        and each.constraint.startswith("sla.")
+    ]
     if not bounds:
         return solved
-    nearest = min(bounds, key=lambda each: (each.needed or 0.0) / each.asked)
-    key = nearest.constraint.removeprefix("sla.").removesuffix("_ms")
-    eased = Request(solved.request.name, {**solved.request.values, key: nearest.needed})
+    _, constraint, asked, needed = min(bounds, key=lambda each: each[0])
+    key = constraint.removeprefix("sla.").removesuffix("_ms")
+    eased = Request(solved.request.name, {**solved.request.values, key: needed})
     found = solve_request(eased, settings, replace(wanted, nearest=False))
-    violated = f"{key} {nearest.needed:g} ms instead of {nearest.asked:g} ms"
+    violated = f"{key} {needed:g} ms instead of {asked:g} ms"
     return replace(found, request=solved.request, violated=violated)
 
 
@@ -180,9 +186,9 @@ def _solved(
     answer = solve(found.points, asked, wanted.engine)
     plan = plan_of(case, mode, found, answer, 1000 * (perf_counter() - started))
     if plan.status == "infeasible":
-        from aicfg.experiments.demands import explanation
+        from aicfg.experiments.explaining import explanation_of
 
-        plan = replace(plan, mode=None, explanation=explanation(case, found, wanted.engine))
+        plan = replace(plan, mode=None, explanation=explanation_of(case, wanted.engine))
     plan = repeated(plan, int(request.get("total_gpus")))
     answers = tuple(_top(found, asked, answer, wanted))
     return Solved(

@@ -91,16 +91,28 @@ def test_a_load_that_is_too_high() -> None:
     plan = solve({**LOADED, "objective": "gpus", "load": {"requests_per_s": 1000}})
     assert plan.status == "infeasible"
     assert plan.explanation is not None
-    assert plan.explanation.conflict == ("load.requests_per_s",)
-    (change,) = plan.explanation.relaxations
-    assert change.needed is not None
-    assert f"1000 requests/s are too many; the most that can be served are {change.needed:g}." in report_text(
-        plan
-    )
+    assert plan.explanation.conflict == ("load.requests_per_s", "fleet.gpus")
+    changes = {each.constraint: each for each in plan.explanation.relaxations if each.needed is not None}
+    assert set(changes) == {"load.requests_per_s", "fleet.gpus"}
+    change = changes["load.requests_per_s"]
+    assert isinstance(change.needed, float)
+    assert "1,000 requests/s and 8 GPUs cannot hold together" in plan.explanation.text
     served = solve({**LOADED, "objective": "gpus", "load": {"requests_per_s": change.needed}})
     assert served.objective == getattr(change.plan, "objective", None)
     more = {"requests_per_s": change.needed + 0.002}
     assert solve({**LOADED, "objective": "gpus", "load": more}, explain=False).status == "infeasible"
+
+
+def test_gpus_that_a_load_needs() -> None:
+    """The fewest GPUs for a load that is too high serve it; one less does not."""
+    asked = {**LOADED, "load": {"requests_per_s": 30}}
+    plan = solve(asked)
+    assert plan.explanation is not None
+    (gpus,) = [each for each in plan.explanation.relaxations if each.constraint == "fleet.gpus"]
+    assert isinstance(gpus.needed, int | float)
+    for number, status in ((int(gpus.needed), "optimal"), (int(gpus.needed) - 1, "infeasible")):
+        fleet = {**BASE["fleet"], "gpus": number}
+        assert solve({**asked, "fleet": fleet}, explain=False).status == status
 
 
 def test_a_mixed_plan_is_no_worse_than_either_mode() -> None:
@@ -166,14 +178,54 @@ def test_constraints_that_cannot_hold_together() -> None:
     plan = solve({**BASE, "constraints": texts})
     assert plan.explanation is not None
     assert plan.explanation.conflict == ("constraints[1]", "constraints[2]")
-    assert "agg.tp > 8 (constraints[1]) and decode.batch >= 1000 (constraints[2])" in plan.explanation.text
+    text = "'agg.tp > 8' (constraints[1]) and 'decode.batch >= 1000' (constraints[2]) cannot hold together"
+    assert text in plan.explanation.text
     assert Plan.from_json(plan.to_json()) == plan
     for left in (texts[:2], [texts[0], texts[2]]):
         assert solve({**BASE, "constraints": left}).status == "optimal"
 
 
 def test_bounds_are_to_blame_before_demands() -> None:
-    """Where the bounds alone cannot hold, they are what is explained."""
+    """Where a bound alone cannot hold, it is what is explained."""
     plan = solve({**LOADED, "sla": {"ttft_ms": 20}, "constraints": ["gpus <= 6"]})
     assert plan.explanation is not None
     assert plan.explanation.conflict == ("sla.ttft_ms",)
+
+
+def test_a_constraint_reads_as_it_must() -> None:
+    """The text that is needed is enough and the next tighter one is not; what is no number is left out."""
+    asked = {**LOADED, "load": {"requests_per_s": 8}, "constraints": ["gpus <= 3", "agg.tp in [1, 2, 4]"]}
+    plan = solve(asked)
+    assert plan.explanation is not None
+    changes = {each.constraint: each for each in plan.explanation.relaxations}
+    needed = changes["constraints[0]"].needed
+    assert isinstance(needed, str)
+    most = int(needed.removeprefix("gpus <= "))
+    for number, status in ((most, "optimal"), (most - 1, "infeasible")):
+        texts = [f"gpus <= {number}", "agg.tp in [1, 2, 4]"]
+        assert solve({**asked, "constraints": texts}, explain=False).status == status
+    none = solve({**BASE, "constraints": ["agg.tp > 8"], "serving": {**BASE["serving"], "mode": "agg"}})
+    assert none.explanation is not None
+    (only,) = [each for each in none.explanation.relaxations if each.needed is not None]
+    assert (only.constraint, only.needed) == ("constraints[0]", "")
+    assert only.plan is not None
+    assert only.plan.inputs.get("constraints") is None
+    assert "left out" in report_text(none)
+    assert Plan.from_json(none.to_json()) == none
+
+
+def test_all_that_is_needed_together_is_enough() -> None:
+    """The combined change, put into the experiment, has the plan that comes with it."""
+    asked = {**LOADED, "load": {"requests_per_s": 30}, "sla": {"ttft_ms": 60, "tpot_ms": 6}}
+    explanation = solve(asked).explanation
+    assert explanation is not None
+    assert explanation.combined is not None
+    changed: dict[str, Any] = {**asked, "fleet": dict(BASE["fleet"]), "sla": dict(asked["sla"])}
+    for key, value in explanation.combined.items():
+        part, name = key.split(".")
+        changed[part] = {**changed[part], name: value}
+    again = solve(changed, explain=False)
+    assert again.status == "optimal"
+    assert explanation.combined_plan is not None
+    assert again.objective == explanation.combined_plan.objective
+    assert again.pools == explanation.combined_plan.pools

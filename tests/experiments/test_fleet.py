@@ -156,7 +156,7 @@ def test_a_fleet_too_small_names_its_pools() -> None:
     change = {each.constraint: each for each in plan.explanation.relaxations}["fleet.pools[1].gpus"]
     assert change.needed is not None
     assert change.plan is not None
-    assert "fleet.pools[1].gpus: 2 GPUs are too few" in plan.explanation.text
+    assert "fleet.pools[1].gpus 2 cannot hold together" in plan.explanation.text
     pools[1]["gpus"] = int(change.needed)
     assert solve(mapping).objective == change.plan.objective
 

@@ -9,8 +9,10 @@ import pytest
 
 import aicfg
 from aicfg.experiments.loader import load
-from aicfg.experiments.price import _first, _last_first, prices_of
+from aicfg.experiments.price import prices_of
 from aicfg.experiments.variants import the_experiment
+
+from .conftest import SMALL
 
 NS = 1e-6
 """A nanosecond in ms: latencies are whole ones."""
@@ -41,15 +43,18 @@ def test_steps_are_where_plain_solves_find_them(small: Path, settings: list[str]
             shown = int(bound) if key == "fleet.gpus" else f"{bound:.6f}"
             return value(small, *settings, f"{key}={shown}")
 
+        assert price.tighter is not None
+        assert isinstance(price.tighter.at, float | int)
         assert at(price.tighter.at) == base
         if price.tighter.at > unit:
-            assert at(price.tighter.at - unit) == price.tighter.tokens_per_s
-            assert price.tighter.tokens_per_s is None or price.tighter.tokens_per_s < base
+            assert at(price.tighter.at - unit) == price.tighter.value
+            assert price.tighter.value is None or price.tighter.value < base
         if price.looser is not None:
-            assert at(price.looser.at) == price.looser.tokens_per_s
+            assert at(price.looser.at) == price.looser.value
+            assert isinstance(price.looser.at, float | int)
             assert at(price.looser.at - unit) == base
-            assert price.looser.tokens_per_s > base
-            gain = price.looser.tokens_per_s - base
+            assert price.looser.value > base
+            gain = price.looser.value - base
             assert price.looser.change == pytest.approx(gain)
             assert price.looser.price == pytest.approx(gain / (price.looser.at - price.asked))
     assert any(price.looser for price in found.prices)
@@ -81,18 +86,55 @@ def test_without_a_plan_there_are_no_prices(run: Callable[..., Any], small: Path
     assert json.loads(run("price", small, "--set", "sla.tpot_ms=1", "--json").out)["prices"] == []
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 7, 40])
-def test_bisection(size: int) -> None:
-    """Both searches find every possible step, with few questions."""
-    values = list(range(100, 100 + size))
-    for step in range(99, 101 + size):
-        asked: list[int] = []
+@pytest.mark.parametrize("objective", ["gpus", "ttft", "cost"])
+def test_prices_of_other_objectives(write: Callable[..., Path], objective: str) -> None:
+    """For a load: its own price too, in the objective's unit; plain solves agree on both sides."""
+    text = SMALL.replace("gpus: 8", "gpus: 8, price_per_gpu_hour: 2.5")
+    path = write(f"{text}objective: {objective}\nload: {{requests_per_s: 6}}\n")
+    found = prices_of(the_experiment(path))
+    base = found.outcome.objective_value
+    assert [each.bound for each in found.prices] == [
+        *(["sla.ttft_ms"] if objective != "ttft" else []),
+        "sla.tpot_ms",
+        "load.requests_per_s",
+        "fleet.gpus",
+    ]
+    assert any(price.looser or price.tighter for price in found.prices)
+    for price in found.prices:
+        for step in (price.looser, price.tighter):
+            if step is None or step.value is None or step.needs is None or step.price is None:
+                continue
+            assert (step.value < (base or 0)) == (step is price.looser)
+            assert isinstance(price.asked, float | int)
+            assert step.price == pytest.approx(abs(step.value - (base or 0)) / abs(step.needs - price.asked))
+        if price.looser is not None:
+            setting = f"{price.bound}={price.looser.at:.6f}".removesuffix(".000000")
+            assert aicfg.solve(load(path, settings=[setting])[0]).objective.value == price.looser.value
 
-        def holds(x: int, step: int = step, asked: list[int] = asked) -> bool:
-            asked.append(x)
-            return x >= step
 
-        expected = next((x for x in values if x >= step), None)
-        assert _first(values, holds) == expected
-        assert len(asked) <= 16
-        assert _last_first(values, holds) == expected
+def test_an_own_constraint_has_a_price(small: Path) -> None:
+    """At most 5 GPUs: what one more is worth, and how the constraint reads there."""
+    found = prices_of(the_experiment(small, ["constraints=['gpus <= 5']"]))
+    (own,) = [each for each in found.prices if each.bound == "constraints[0]"]
+    assert (own.asked, own.used, own.unit) == ("gpus <= 5", None, "")
+    assert own.looser is not None
+    assert own.tighter is not None
+    for step in (own.looser, own.tighter):
+        assert str(step.at).startswith("gpus <= ")
+        assert value(small, f"constraints=['{step.at}']") == step.value
+    assert own.looser.price == pytest.approx(
+        (own.looser.change or 0) / (int(str(own.looser.at).removeprefix("gpus <= ")) - 5)
+    )
+
+
+def test_pools_have_their_own_prices(write: Callable[..., Path]) -> None:
+    """Of a fleet of two pools the GPUs of each are priced, and a plain solve with one more step agrees."""
+    pools = "fleet: {pools: [{system: h100_sxm, gpus: 4}, {system: h200_sxm, gpus: 4}]}"
+    path = write(SMALL.replace("fleet: {system: h100_sxm, gpus: 8}", pools))
+    found = prices_of(the_experiment(path))
+    gpus = [each for each in found.prices if each.unit == "GPU"]
+    assert [each.bound for each in gpus] == ["fleet.pools[0].gpus", "fleet.pools[1].gpus"]
+    for number, price in enumerate(gpus):
+        assert price.looser is not None
+        setting = f"fleet.pools.{number}.gpus={price.looser.at:g}"
+        assert value(path, setting) == price.looser.value

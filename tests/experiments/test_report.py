@@ -131,7 +131,7 @@ def test_infeasible_in_words_and_figures(plan: Plan) -> None:
     text = report_text(infeasible)
     assert infeasible.explanation is not None
     needed = infeasible.explanation.relaxations[0].needed
-    assert f"TTFT 50 ms is out of reach; the lowest that the rest allows is {needed:g} ms" in text
+    assert f"TTFT 50 ms is below the fastest prefill that the rest allows, {needed:g} ms" in text
     assert re.search(rf"sla.ttft_ms +50 +{needed:g} +[\d,.]+ tokens/s, 4 × tp8 agg", text)
     assert "no change of it alone is enough" in line(text, "sla.tpot_ms")
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 import aicfg
-from aicfg.experiments import optima
-from aicfg.experiments.optima import Outcome
+from aicfg.experiments import families
 from aicfg.experiments.plan import Plan
 from aicfg.experiments.sweep import swept
+from aicfg.experiments.tradeoffs import Outcome
 from aicfg.experiments.variants import Axis, axis, grid, the_experiment
 from aicfg.experiments.words import layout
+from aicfg.solver import whatif
 
 FIGURES = [
     name for name in Outcome.__dataclass_fields__ if name not in ("pools", "objective", "objective_value")
@@ -58,14 +59,14 @@ def test_a_sweep_is_what_solve_gives(small: Path, texts: tuple[str, ...], settin
 def test_curves_are_computed_once(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds and GPUs share one set of candidates; plans that stay the best are not searched again."""
     counts = {"candidates": 0, "solve": 0}
-    for name in counts:
-        true = getattr(optima, name)
+    for module, name in ((families, "candidates"), (whatif, "solve")):
+        true = getattr(module, name)
 
         def counted(*args: Any, name: str = name, true: Callable[..., Any] = true) -> Any:
             counts[name] += 1
             return true(*args)
 
-        monkeypatch.setattr(optima, name, counted)
+        monkeypatch.setattr(module, name, counted)
     swept(the_experiment(small), [Axis("sla.ttft_ms", tuple(range(900, 1000)))])
     assert counts["candidates"] == 1
     assert counts["solve"] == 2

@@ -1,5 +1,6 @@
 """Changes of an experiment: how they are written, and what they become."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_relaxations(small: Path, text: str, expected: str | None) -> None:
         with pytest.raises(InputError, match=r"^--relax .*: expected a number"):
             relaxation(text, experiment)
     else:
-        assert relaxation(text, experiment).setting == expected
+        assert relaxation(text, experiment).settings == (expected,)
 
 
 def test_an_unknown_name_has_a_nearest_match(small: Path) -> None:
@@ -95,3 +96,47 @@ def test_several_experiments_are_refused() -> None:
     body = {"model": "m", "workload": {"isl": 9, "osl": 2}, "fleet": {"system": "h", "gpus": 1}}
     with pytest.raises(InputError, match=r"2 experiments \(a, b\)"):
         the_experiment({"defaults": body, "experiments": {"a": {}, "b": {}}})
+
+
+POOLS = """\
+model: Qwen/Qwen3-32B
+workload: {isl: 2000, osl: 200}
+fleet: {pools: [{system: h100_sxm, gpus: 9}, {name: spot, system: h100_sxm, gpus: 4}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "gpus"), [("gpus=+50%", (13, 6)), ("spot.gpus=12", (9, 12)), ("h100_sxm.gpus=-40%", (5, 4))]
+)
+def test_gpus_of_pools(write: Callable[..., Path], text: str, gpus: tuple[int, ...]) -> None:
+    """A share is of every pool; one pool goes by its name."""
+    experiment = the_experiment(write(POOLS))
+    found = changed(experiment, [relaxation(text, experiment)])
+    assert tuple(pool.gpus for pool in found.fleet.pools) == gpus
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("gpus=16", r"the fleet has 2 pools; give a share, or h100_sxm\.gpus=16 or spot\.gpus=16"),
+        ("spto.gpus=16", "did you mean 'gpus'"),
+    ],
+)
+def test_gpus_of_which_pool(write: Callable[..., Path], text: str, words: str) -> None:
+    """A number of GPUs says of which pool."""
+    with pytest.raises(InputError, match=words):
+        relaxation(text, the_experiment(write(POOLS)))
+
+
+def test_a_sweep_over_the_gpus_of_a_pool(write: Callable[..., Path]) -> None:
+    """A pool goes by its number or its name; one that is not there is refused with those that are."""
+    experiment = the_experiment(write(POOLS))
+    for key in ("fleet.pools.1.gpus", "fleet.pools.spot.gpus"):
+        _, experiments = grid(experiment, [axis(f"{key}=8:24:8")])
+        assert [each.fleet.pools[1].gpus for each in experiments] == [8, 16, 24]
+        assert {each.fleet.pools[0].gpus for each in experiments} == {9}
+    for key in ("fleet.pools.2.gpus", "fleet.pools.h200_sxm.gpus"):
+        with pytest.raises(
+            InputError, match=r"fleet\.pools: got entry .*; expected one of 0, 1, h100_sxm, spot"
+        ):
+            grid(experiment, [axis(f"{key}=8,16")])

@@ -93,4 +93,4 @@ def test_a_dataframe(small: Path) -> None:
         "all together",
     ]
     assert frame["tokens_per_s"].iloc[0] == aicfg.solve(small).tokens_per_s
-    assert frame["missing"].iloc[2].startswith("TTFT 5 ms is out of reach")
+    assert frame["missing"].iloc[2].startswith("TTFT 5 ms is below the fastest prefill")

@@ -57,7 +57,7 @@ def test_nothing_feasible_is_an_empty_result() -> None:
     found = cli_default(MODEL, 8, "h100_sxm", tpot=1.0, **SHORT)
     assert found.chosen_exp == ""
     assert all(frame.empty for frame in found.best_configs.values())
-    assert "TPOT 1 ms is out of reach" in found.explanations["agg"].text  # type: ignore[union-attr]
+    assert "TPOT 1 ms is below the fastest decoding" in found.explanations["agg"].text  # type: ignore[union-attr]
 
 
 def test_experiments_from_a_mapping(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_experiments_from_a_mapping(tmp_path: Path) -> None:
 def test_no_experiment_feasible_raises() -> None:
     """``cli_exp`` says so with the explanations at hand."""
     experiment = {"serving_mode": "agg", "model_path": MODEL, "system_name": "h100_sxm", "total_gpus": 8}
-    with pytest.raises(NoFeasibleConfigError, match="out of reach") as caught:
+    with pytest.raises(NoFeasibleConfigError, match="below the fastest") as caught:
         cli_exp(config={"mine": {**experiment, "backend_name": "vllm", "tpot": 1.0}})
     assert caught.value.explanations["mine"] is not None
 

@@ -101,9 +101,9 @@ def test_bad_input(given: str, refused: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        (("--ttft", "300", "--tpot", "1"), "TPOT 1 ms is out of reach; the lowest that the rest allows is"),
+        (("--ttft", "300", "--tpot", "1"), "TPOT 1 ms is below the fastest decoding that the rest allows, "),
         (("--ttft", "300", "--tpot", "1", "--strict-sla"), "no plan exists"),
-        (("--ttft", "1"), "TTFT 1 ms is out of reach; the lowest that the rest allows is"),
+        (("--ttft", "1"), "TTFT 1 ms is below the fastest prefill that the rest allows, "),
     ],
 )
 def test_infeasible(given: tuple[str, ...], text: str, report: Callable[..., str]) -> None:

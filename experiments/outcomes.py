@@ -1,0 +1,57 @@
+"""The solver's answers as outcomes: a plan in a few figures, for tables of many."""
+
+from collections.abc import Sequence
+
+from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates
+from aicfg.experiments.prepare import Case
+from aicfg.experiments.tradeoffs import Outcome, PoolOutcome
+from aicfg.solver.answer import Answer
+from aicfg.solver.objectives import STAGES
+
+
+def outcome_of(case: Case, found: Candidates, answer: Answer) -> Outcome:
+    """The figures of an answer to what ``case`` asks."""
+    budget = case.experiment.fleet.budget
+    tokens = _in_units(answer.tokens, MICRO)
+    tpot = _in_units(answer.tpot_ns, NS_PER_MS)
+    return Outcome(
+        status=answer.status,
+        objective=answer.objective,
+        objective_value=_in_units(answer.value, STAGES[answer.objective].per_unit),
+        mode=answer.mode if answer.points else None,
+        tokens_per_s=tokens,
+        tokens_per_s_per_gpu=None if tokens is None else tokens / budget,
+        tokens_per_s_per_user=1000 / tpot if tpot else None,
+        ttft_ms=_in_units(answer.ttft_ns, NS_PER_MS),
+        tpot_ms=tpot,
+        request_latency_ms=_in_units(answer.request_latency_ns, NS_PER_MS),
+        gpus_used=answer.gpus_used,
+        gpus_budget=budget,
+        pools=pool_outcomes(case, found, answer.points, answer.workers),
+    )
+
+
+def _in_units(value: int | None, per_unit: float) -> float | None:
+    return None if value is None else value / per_unit
+
+
+def pool_outcomes(
+    case: Case, found: Candidates, points: Sequence[int], workers: Sequence[int]
+) -> tuple[PoolOutcome, ...]:
+    """The plan with ``workers`` workers at each of the solver's ``points``."""
+    return tuple(_pool(case, found, p, n) for p, n in zip(points, workers, strict=True))
+
+
+def _pool(case: Case, found: Candidates, point: int, workers: int) -> PoolOutcome:
+    curve, owner = found.curves[found.curve[point]], found.owner[found.curve[point]]
+    fleet, at = case.experiment.fleet, found.index[point]
+    return PoolOutcome(
+        curve.role,
+        str(curve.layout),
+        workers,
+        workers * curve.layout.gpus,
+        int(curve.batch[at]),
+        fleet.pools[owner.pool].label if len(fleet.pools) > 1 else "",
+        int(curve.chunk_tokens[at]) if curve.role == "agg" else None,
+        owner.model.tables.backend if len(case.experiment.serving.engines) > 1 else "",
+    )
