@@ -11,8 +11,8 @@ import pytest
 from aicfg.experiments.api import solve
 from aicfg.experiments.assemble import candidates
 from aicfg.experiments.counted import counted, counts_plainly, worst
+from aicfg.experiments.families import family_key
 from aicfg.experiments.loader import load
-from aicfg.experiments.optima import family_key
 from aicfg.experiments.prepare import prepare
 from aicfg.experiments.schema import Experiment, Sla
 from aicfg.hardware.profile import load_profile
