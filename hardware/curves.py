@@ -165,7 +165,7 @@ class ServingModel:
 
     def _graph(self, role: Role, layout: Layout) -> Graph:
         moe = self.architecture.moe
-        if moe is None:
+        if moe is None or self.architecture.hf_class in self.profile.graph.collectives_alone:
             return Graph(self.tables.backend, conventions=self.profile.graph)
         layer = ExpertLayer(self.architecture.hidden_size, moe.inner, moe.topk, moe.experts, self.quant.moe)
         prefill, decode = transports(

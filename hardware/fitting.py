@@ -14,10 +14,14 @@ CONTEXT_FAMILIES = {
     "latent": ("context_mla", "mla_context_module", "context_attention"),
     "sparse": ("dsa_context_module",),
     "blocks": ("msa_context_module",),
+    "compressed": ("dsv4_csa_context_module", "dsv4_hca_context_module"),
 }
 """Tables of prefill attention, by its kind."""
 BEFORE_ARITHMETIC = {"dsa_context_module": 1}
 """Parts of a key before its arithmetic and the cache's format, which otherwise begin it."""
+
+SGLANG_FP4_EXPERTS = {True: "w4a8_mxfp4_mxfp8_trtllm", False: "w4a16_mxfp4_cutlass"}
+"""What SGLang's experts of fp4 weights compute in, by whether the GPU has fp4 arithmetic."""
 
 
 def fitting_quant(
@@ -31,8 +35,9 @@ def fitting_quant(
     """``quant`` with what the checkpoint only implies replaced by what the GPU computes and the tables have.
 
     Components in ``named`` were asked for by name and stay. Without fp4 arithmetic, nvfp4 weights are
-    unpacked (weight-only); TensorRT-LLM on Blackwell computes mxfp4 experts with fp8 activations; a prefill
-    attention in fp8 becomes bfloat16 where it was not measured for this KV cache.
+    unpacked (weight-only); TensorRT-LLM on Blackwell computes mxfp4 experts with fp8 activations; SGLang
+    has kernels of its own for such; a prefill attention in fp8 becomes bfloat16 where it was not measured
+    for this KV cache.
 
     Raises
     ------
@@ -46,6 +51,8 @@ def fitting_quant(
         free = {name: "nvfp4_wo" if form == "nvfp4" else form for name, form in free.items()}
     elif tables.backend == "trtllm" and free.get("moe") == "w4a16_mxfp4":
         free["moe"] = "w4a8_mxfp4_mxfp8"
+    if tables.backend == "sglang" and free.get("moe") == "w4a8_mxfp4_mxfp8":
+        free["moe"] = SGLANG_FP4_EXPERTS["fp4" in system.flops]
     return _with_measured_attention(architecture, replace(quant, **free), tables, mode, "fmha" in named)
 
 
@@ -72,6 +79,8 @@ def _kind(architecture: Architecture) -> str:
         return "sparse"
     if architecture.block_index is not None:
         return "blocks"
+    if architecture.compressed is not None:
+        return "compressed"
     return "grouped" if architecture.latent is None else "latent"
 
 

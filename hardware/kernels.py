@@ -4,6 +4,7 @@ from functools import reduce
 
 import numpy as np
 
+from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError, Tables
 
 
@@ -26,6 +27,28 @@ def grid_of_kernels(tables: Tables, family: str, key: Key, without: str = "") ->
     trusted = [kernel for source in tables.sources(family) for kernel in source.kernels]
     there.sort(key=lambda full: trusted.index(str(full[-1])))
     return reduce(_filled, (tables.grid(family, full) for full in there))
+
+
+def nearest_ms(
+    name: str, grid: Grid, prefix: FloatArray, length: FloatArray, batch: FloatArray
+) -> FloatArray:
+    """A kernel over (cached tokens, new tokens, batch) at each of (Q,) loads.
+
+    At the measured batch and new tokens nearest to each; linear in the cached ones, held beyond.
+    """
+    steps, lengths, batches = grid.axes
+    if (length > lengths[-1]).any():
+        raise MissingDataError(
+            f"table {name}: prompts of up to {lengths[-1]} tokens were measured, not {int(length.max())}"
+        )
+    near = np.abs(lengths[None, :] - length[:, None]).argmin(axis=1)
+    at = np.abs(batches[None, :] - batch[:, None]).argmin(axis=1)
+    times = np.empty(len(length))
+    for i, (own_length, own_batch) in enumerate(zip(near, at, strict=True)):
+        curve = grid.values[:, own_length, own_batch]
+        there = ~np.isnan(curve)
+        times[i] = np.interp(prefix[i], steps[there], curve[there])
+    return times
 
 
 def _filled(first: Grid, second: Grid) -> Grid:

@@ -119,7 +119,7 @@ class MemoryModel:
     def _token_width(self, measure: Literal["heads", "hidden"]) -> int:
         """Elements of one token's activations: latent heads need not add up to the hidden size."""
         arch = self.architecture
-        if measure == "hidden" and arch.latent is not None:
+        if measure == "hidden" and (arch.latent is not None or arch.compressed is not None):
             return arch.hidden_size
         return arch.num_heads * arch.head_dim
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.kernels import nearest_ms
 from aicfg.hardware.load import Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError
@@ -61,28 +62,12 @@ def _gathering_ms(pricing: Pricing, op: SparseLatentModule, prompts: Prompts) ->
 def _kernel_ms(
     pricing: Pricing, op: SparseLatentModule, kernel: tuple[str, Key], length: FloatArray, prompts: Prompts
 ) -> FloatArray:
-    """At the measured batch and length nearest to each query; linear in the prefix, held beyond."""
-    grid = _kernel_grid(pricing, op, *kernel)
-    _, steps, lengths, batches = grid.axes
-    if (length > lengths[-1]).any():
-        raise MissingDataError(
-            f"table {kernel[0]}: prompts of up to {lengths[-1]} tokens were measured, not {int(length.max())}"
-        )
-    near = np.abs(lengths[None, :] - length[:, None]).argmin(axis=1)
-    at = np.abs(batches[None, :] - prompts.batch[:, None]).argmin(axis=1)
-    times = np.empty(len(length))
-    for i, (own_length, own_batch) in enumerate(zip(near, at, strict=True)):
-        curve = grid.values[0][:, own_length, own_batch]
-        there = ~np.isnan(curve)
-        times[i] = np.interp(prompts.prefix[i], steps[there], curve[there])
-    return times
-
-
-def _kernel_grid(pricing: Pricing, op: SparseLatentModule, family: str, key: Key) -> Grid:
-    """The one head count's grid of a kernel."""
+    """Of ``length`` tokens of each prompt, on the one head count's grid."""
+    family, key = kernel
     grid = pricing.tables.grid(family, key)
     if (op.index_heads, op.index_head_dim) != SHAPE or op.heads not in grid.axes[0]:
         raise MissingDataError(
             f"table {family}: not of {op.heads} heads with {op.index_heads} in the indexer"
         )
-    return grid
+    one = Grid(grid.axes[1:], grid.values[0])
+    return nearest_ms(family, one, prompts.prefix, length, prompts.batch)

@@ -11,7 +11,14 @@ from aicfg.model_specs.config_keys import ConfigKeys
 from aicfg.model_specs.config_parts import attention_parts, moe_facts, windows
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.facts import entry_names, read_entry
-from aicfg.model_specs.parts import BlockIndexFacts, IndexerFacts, LatentFacts, LightningFacts, MoeFacts
+from aicfg.model_specs.parts import (
+    BlockIndexFacts,
+    CompressedFacts,
+    IndexerFacts,
+    LatentFacts,
+    LightningFacts,
+    MoeFacts,
+)
 from aicfg.model_specs.recurrent import DeltaFacts, MambaFacts, mixers
 
 _CLASSES = Path(__file__).with_name("classes.yaml")
@@ -57,6 +64,7 @@ class Architecture:
     latent: LatentFacts | None = None
     indexer: IndexerFacts | None = None
     block_index: BlockIndexFacts | None = None
+    compressed: CompressedFacts | None = None
     lightning: LightningFacts | None = None
     delta: DeltaFacts | None = None
     mamba: MambaFacts | None = None
@@ -133,7 +141,7 @@ class Architecture:
             moe=moe,
             output_gate=bool(facts.get("output_gate", False)),
             **attention_parts(keys, facts, layers),
-            checkpoint=checkpoint_quant(config, hf_quant, source),
+            checkpoint=checkpoint_quant(config, hf_quant, source, facts.get("kvcache", "")),
             source=source + remark,
         )
 

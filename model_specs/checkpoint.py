@@ -85,8 +85,12 @@ class CheckpointQuant:
     """Edge of the square weight blocks that share a scale; 0 when there are none."""
 
 
-def checkpoint_quant(config: Config, hf_quant: Config | None, where: str) -> CheckpointQuant:
+def checkpoint_quant(
+    config: Config, hf_quant: Config | None, where: str, kvcache: str = ""
+) -> CheckpointQuant:
     """Formats declared by a ``config.json`` and, where there is one, an ``hf_quant_config.json``.
+
+    ``kvcache`` is the format of the cache that the model's class is bound to, if it is.
 
     Raises
     ------
@@ -98,11 +102,14 @@ def checkpoint_quant(config: Config, hf_quant: Config | None, where: str) -> Che
         declared = dict(config.get("quantization_config") or text.get("quantization_config") or {})
         declared.update((hf_quant or {}).get("quantization", {}))
         gemm, moe = _weights(declared)
+        if text.get("expert_dtype") == "fp4" and moe == "fp8_block":  # DeepSeek-V4: of its own accord
+            moe = "w4a8_mxfp4_mxfp8"
         left_out = _left_out(declared, text)
         if left_out >= {"q", "kv", "o", "ffn"}:
             gemm = "bfloat16"
         block = declared.get("weight_block_size")
-        return CheckpointQuant(gemm, moe, _kvcache(declared), left_out, int(block[0]) if block else 0)
+        cache = kvcache or _kvcache(declared)
+        return CheckpointQuant(gemm, moe, cache, left_out, int(block[0]) if block else 0)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:

@@ -4,9 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from aicfg.model_specs.config_keys import ConfigKeys
-from aicfg.model_specs.parts import BlockIndexFacts, IndexerFacts, LatentFacts, LightningFacts, MoeFacts
+from aicfg.model_specs.parts import (
+    BlockIndexFacts,
+    CompressedFacts,
+    IndexerFacts,
+    LatentFacts,
+    LightningFacts,
+    MoeFacts,
+)
 from aicfg.model_specs.recurrent import delta_facts, mamba_facts, mixers
 
+COMPRESSIONS = (4, 128)
+"""Tokens that a compressed entry stands for: chosen by an index, or all attended to."""
 _NO_ROPE_INTERVAL = 4
 """Llama 4: every fourth layer attends to all tokens, the others within chunks."""
 
@@ -66,6 +75,7 @@ def attention_parts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> 
         "latent": latent_facts(keys, facts),
         "indexer": indexer_facts(keys, facts, layers),
         "block_index": block_index_facts(keys, facts, layers),
+        "compressed": compressed_facts(keys, facts, layers),
         "lightning": lightning_facts(keys, facts, layers),
         "delta": delta_facts(keys, facts, layers),
         "mamba": mamba_facts(keys, facts, layers),
@@ -118,6 +128,28 @@ def block_index_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -
         topk_blocks=inside.count("sparse_topk_blocks"),
         block=inside.count("sparse_block_size"),
         layers=kinds.count(1) if kinds else layers,
+    )
+
+
+def compressed_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> CompressedFacts | None:
+    """Attention to compressed tokens of a class that has it."""
+    if not facts.get("compressed"):
+        return None
+    ratios = keys.layers("compress_ratios", layers)
+    if len(ratios) != layers or not set(ratios) <= {0, *COMPRESSIONS}:
+        raise keys.error("compress_ratios", f"{layers} of 0, 4 and 128 are needed, found {ratios!r:.60}")
+    return CompressedFacts(
+        ratios=tuple(ratios),
+        window=keys.count("sliding_window"),
+        q_lora_rank=keys.count("q_lora_rank"),
+        o_lora_rank=keys.count("o_lora_rank"),
+        o_groups=keys.count("o_groups"),
+        rotary=keys.count("qk_rope_head_dim"),
+        index_heads=keys.count("index_n_heads"),
+        index_head_dim=keys.count("index_head_dim"),
+        topk=keys.count("index_topk"),
+        streams=keys.count("hc_mult"),
+        rounds=keys.count("hc_sinkhorn_iters", default=20),
     )
 
 

@@ -17,6 +17,7 @@ from aicfg.model_specs.operations import (
     Gemm,
     Operation,
     Overlap,
+    Phase,
     Split,
 )
 from aicfg.model_specs.parts import MoeFacts
@@ -69,7 +70,8 @@ def _fused(step: Step, count: float, *, shared: bool, summed: bool) -> tuple[Ope
 
     def exchange(name: str, width: int, *, before: bool) -> ExpertExchange:
         context = _exchange_context(step)
-        return ExpertExchange(name, width, *ranks, before, step.phase, context, count, before and summed)
+        phase = _exchange_phase(step)
+        return ExpertExchange(name, width, *ranks, before, phase, context, count, before and summed)
 
     combine = (exchange("expert_combine", _combined(step), before=False),)
     routed = (
@@ -132,9 +134,16 @@ def _beside_split(step: Step) -> Split:
     return WHOLE if step.whole_beside_sparse else step.split
 
 
+def _exchange_phase(step: Step) -> Phase:
+    """Whose collectives the exchange runs."""
+    same = step.arch.compressed is not None and step.graph.conventions.compressed_by_convention
+    return "prefill" if same else step.phase
+
+
 def _exchange_context(step: Step) -> int:
-    """Context ranks that the exchange spans; latent-attention models' decode pool spans them too."""
-    return step.layout.cp if step.arch.latent is not None else step.context
+    """Context ranks that the exchange spans; the decode pool of models that split prompts spans them too."""
+    split = step.arch.latent is not None or step.arch.compressed is not None
+    return step.layout.cp if split else step.context
 
 
 def _wide(step: Step, transport: str, count: float, *, shared: bool, router: bool) -> tuple[Operation, ...]:

@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from aicfg.model_specs import block_sparse, gated_delta, gpt, latent, lightning, llama, moe, state_space
+from aicfg.model_specs import block_sparse, compressed, gated_delta, gpt, latent, lightning, llama, moe, state_space
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.decoder import Step
 from aicfg.model_specs.errors import InputError
@@ -19,6 +19,7 @@ FAMILIES: dict[str, ModuleType] = {
     "gated_delta": gated_delta,
     "block_sparse": block_sparse,
     "state_space": state_space,
+    "compressed": compressed,
 }
 """Each has ``operations(step)`` and ``illegal(arch, layout, graph)``."""
 

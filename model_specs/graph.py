@@ -26,6 +26,8 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     of the attention's inner projections, the compression charged twice; no hand-over for any model."""
     wide_router_left_out: tuple[str, ...] = ()
     """Classes whose router is left out of that step."""
+    collectives_alone: tuple[str, ...] = ()
+    """Classes whose experts no all-to-all reaches, whatever was measured."""
     kernel_heads_of_128: bool = False
     """Look the latent-attention kernel up as if the model had 128 heads."""
     shared_experts_of_gqa: bool = True
@@ -37,6 +39,9 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     whole_experts_beside_sparse: bool = False
     """Models with sparse attention: split shared experts as the routed ones are; let every context-parallel
     rank compute them, the router and the embedding for all tokens."""
+    compressed_by_convention: bool = False
+    """DeepSeek-V4: count the weights of hyper-connections once before and once after the sublayers; let
+    context-parallel ranks gather and scatter tokens around the experts in decode as in prefill."""
     block_sparse_by_convention: bool = False
     """MiniMax-M3: charge leading layers of full attention as sparse ones; leave the weights of the attention
     and the cache of its index out."""

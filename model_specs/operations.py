@@ -12,6 +12,8 @@ from typing import Literal
 from msgspec import Struct
 
 from aicfg.model_specs.attention_modules import BlockSparseModule as BlockSparseModule
+from aicfg.model_specs.attention_modules import CompressedModule as CompressedModule
+from aicfg.model_specs.attention_modules import HyperConnection as HyperConnection
 from aicfg.model_specs.attention_modules import SparseLatentModule as SparseLatentModule
 from aicfg.model_specs.product import Component as Component
 from aicfg.model_specs.product import Gemm as Gemm
@@ -249,6 +251,8 @@ Operation = (
     | WideLatentAttention
     | SparseLatentModule
     | BlockSparseModule
+    | CompressedModule
+    | HyperConnection
     | AbsorbedProduct
     | DeltaRule
     | StateSpace
@@ -256,5 +260,12 @@ Operation = (
     | FirstMeasured
 )
 
-AttentionKernel = Attention | LatentAttention | WideLatentAttention | SparseLatentModule | BlockSparseModule
+AttentionKernel = (
+    Attention
+    | LatentAttention
+    | WideLatentAttention
+    | SparseLatentModule
+    | BlockSparseModule
+    | CompressedModule
+)
 """Operations whose time follows the requests' lengths; mixed steps price prompts and decoding apart."""

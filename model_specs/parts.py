@@ -96,6 +96,28 @@ class BlockIndexFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CompressedFacts:
+    """Attention within a window and to compressed tokens before it, over residual streams (DeepSeek-V4)."""
+
+    ratios: tuple[int, ...]
+    """Of each layer: tokens that one compressed entry stands for; 0: the window alone."""
+    window: int
+    q_lora_rank: int
+    o_lora_rank: int
+    o_groups: int
+    """Groups of heads whose outputs are compressed together."""
+    rotary: int
+    index_heads: int
+    index_head_dim: int
+    topk: int
+    """Compressed entries that each query attends to in the layers that choose."""
+    streams: int
+    """Residual streams (hyper-connections)."""
+    rounds: int
+    """Sinkhorn iterations that make their mixing doubly stochastic."""
+
+
+@dataclass(frozen=True, slots=True)
 class LightningFacts:
     """Linear attention with a fixed decay: a (head_dim, head_dim) state a head instead of a cache."""
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from aicfg.model_specs.architecture import Architecture
+from aicfg.model_specs.compressed import compressed_bytes
 from aicfg.model_specs.decoder import local_kv_heads
 from aicfg.model_specs.graph import Conventions
 from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.operations import (
     BlockSparseModule,
+    CompressedModule,
     Embedding,
     ExpertCompute,
     Experts,
     FirstMeasured,
     Gemm,
+    HyperConnection,
     Operation,
     Overlap,
     SparseLatentModule,
@@ -32,6 +35,7 @@ Tokens = TypeVar("Tokens", float, "NDArray[np.float64]")
 """A number of tokens or an array of them."""
 
 _EMBEDDING_BYTES = 2
+_FLOAT32_BYTES = 4
 
 
 def weight_bytes(operations: Iterable[Operation], quant: Quant) -> float:
@@ -58,6 +62,10 @@ def _bytes(operation: Operation, quant: Quant) -> float:
             return parameters * count * _element(component, quant)
         case SparseLatentModule(projections=projections) | BlockSparseModule(projections=projections):
             return weight_bytes(projections, quant)
+        case CompressedModule(projections=projections, float32_parameters=parameters, count=count):
+            return weight_bytes(projections, quant) + parameters * count * _FLOAT32_BYTES
+        case HyperConnection(parameters=parameters, count=count):
+            return parameters * count * _EMBEDDING_BYTES
         case FirstMeasured(parts=parts, count=count):
             return count * weight_bytes(parts, quant)
         case Overlap(first=first, second=second, count=count):
@@ -87,15 +95,19 @@ def kv_bytes_per_sequence(
     """KV-cache bytes of one request of ``tokens`` tokens on one GPU, all layers; vectorised over ``tokens``.
 
     Grouped-query layers keep 2·⌈n_kv/tp⌉·d elements a token, within a window no more tokens than it; latent
-    attention keeps one compressed vector that tp does not split, sparse attention a key of its index too;
-    recurrent layers keep one state a request instead. Context parallelism saves nothing: decode needs the
-    whole cache on every rank. Source: performance model §5.
+    attention keeps one compressed vector that tp does not split, sparse attention a key of its index too, and
+    attention to compressed tokens an entry for so many of them; recurrent layers keep one state a request
+    instead. Context parallelism saves nothing: decode needs the whole cache on every rank. Source:
+    performance model §5.
     """
     element = element_bytes("kvcache", quant.kvcache)
     if arch.indexer is not None:
         return sparse_token_bytes(arch, element, conventions) * tokens
     if arch.latent is not None:
         return arch.num_layers * arch.latent.cached * element * tokens
+    if arch.compressed is not None:
+        held = _at_most(tokens, arch.compressed.window)
+        return cast("Tokens", compressed_bytes(arch.compressed, arch.head_dim, element, tokens, held))
     layer = 2 * local_kv_heads(arch, layout) * arch.head_dim * element
     if arch.block_index is not None:
         indexed = not conventions.block_sparse_by_convention
