@@ -154,6 +154,28 @@ def compressed_bytes(facts: CompressedFacts, head_dim: int, element: float, toke
     return window + entries + 2 * sums * _FLOAT32_BYTES
 
 
+def parameters(arch: Architecture, facts: CompressedFacts) -> int:
+    """Of the attention of all layers, and of the streams around both their sublayers and at the end."""
+    hidden, head, width = arch.hidden_size, arch.head_dim, arch.num_heads * arch.head_dim
+    outputs = width * facts.o_lora_rank + facts.o_groups * facts.o_lora_rank * hidden
+    inputs = hidden * (facts.q_lora_rank + head) + facts.q_lora_rank * width
+    each = inputs + outputs + arch.num_heads + facts.q_lora_rank + head
+    index = facts.index_heads * (facts.q_lora_rank * facts.index_head_dim + hidden)
+    chooses = _compressor(hidden, head, CHOOSES) + index + _compressor(hidden, facts.index_head_dim, CHOOSES)
+    entries = facts.ratios.count(CHOOSES) * chooses + facts.ratios.count(WIDE) * _compressor(
+        hidden, head, WIDE
+    )
+    streams, last = facts.streams * hidden, facts.streams * (facts.streams * hidden + 1) + 1
+    mixing = (2 + facts.streams) * facts.streams * (streams + 1) + 3
+    return len(facts.ratios) * (each + 2 * mixing) + entries + last
+
+
+def _compressor(hidden: int, head: int, ratio: int) -> int:
+    """Of tokens into entries: values and scores, positions, and the norm."""
+    width = _widening(ratio) * head
+    return 2 * hidden * width + ratio * width + head
+
+
 def illegal(arch: Architecture, layout: Layout, graph: Graph) -> str | None:
     """Why the model cannot be laid out so, or None."""
     if arch.num_heads % layout.tp:

@@ -2,7 +2,17 @@
 
 from types import ModuleType
 
-from aicfg.model_specs import block_sparse, compressed, gated_delta, gpt, latent, lightning, llama, moe, state_space
+from aicfg.model_specs import (
+    block_sparse,
+    compressed,
+    gated_delta,
+    gpt,
+    latent,
+    lightning,
+    llama,
+    moe,
+    state_space,
+)
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.decoder import Step
 from aicfg.model_specs.errors import InputError

@@ -1,6 +1,7 @@
 """Number of parameters of a whole model."""
 
 from aicfg.model_specs.architecture import Architecture
+from aicfg.model_specs.compressed import parameters as compressed_parameters
 from aicfg.model_specs.parts import BlockIndexFacts, IndexerFacts, LatentFacts, MoeFacts
 
 
@@ -21,6 +22,8 @@ def _attention(arch: Architecture) -> int:
     if arch.latent is not None:
         indexers = _indexers(arch, arch.latent, arch.indexer) if arch.indexer else 0
         return arch.num_layers * _latent(arch, arch.latent) + indexers
+    if arch.compressed is not None:
+        return compressed_parameters(arch, arch.compressed)
     if arch.block_index is not None:
         return arch.num_layers * _grouped_query(arch) + _block_indexes(arch, arch.block_index)
     recurrent = arch.recurrent.layers * arch.recurrent.parameters(arch.hidden_size) if arch.recurrent else 0

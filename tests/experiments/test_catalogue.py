@@ -16,7 +16,6 @@ from aicfg.model_specs.resolve import catalogue_ids, load_architecture
 SYSTEMS = ("h200_sxm", "b200_sxm", "rtx_pro_6000_server")
 BACKENDS = ("vllm", "sglang", "trtllm")
 NOT_COVERED = {
-    "sparse attention": ("DeepSeek-V4",),
     "layers of different attention shapes": ("emma-4", "Step-3.7", "MiMo-V2"),
     "linear and latent attention": ("Kimi-K3",),
     "layers of different shapes": ("Llama-3_3-Nemotron",),

@@ -41,7 +41,10 @@ def test_a_yes_names_the_smallest_worker() -> None:
             ("zai-org/GLM-4.7", "h200_sxm", "vllm"),
             "experts: table moe of vllm 0.24.0 on h200_sxm: no rows for",
         ),
-        (("deepseek-ai/DeepSeek-V4-Pro", "h200_sxm", "vllm"), "(sparse attention) is not covered yet"),
+        (
+            ("nvidia/Llama-3_3-Nemotron-Super-49B-v1", "h200_sxm", "vllm"),
+            "(layers of different shapes) is not",
+        ),
         (("Qwen/Qwen3-33B", "h200_sxm", "vllm"), "did you mean 'Qwen/Qwen3-32B'"),
         (
             ("meta-llama/Llama-4-Maverick-17B-128E-Instruct", "b60", "vllm"),

@@ -5,7 +5,7 @@ import re
 from msgspec import structs
 
 from aicfg.hardware.sparse_rows import MEASURED
-from aicfg.model_specs.operations import BlockSparseModule, Operation
+from aicfg.model_specs.operations import BlockSparseModule, CompressedModule, HyperConnection, Operation
 from aicfg.model_specs.quantization import Quant
 
 Described = tuple[Operation, Quant]
@@ -39,6 +39,26 @@ def block_module(_: list[str], text: str) -> Described:
     return BlockSparseModule("op", 6144, at["heads"], at["nkv"], 128, 4, 128, 2048, 128), _quant(text)
 
 
+COMPRESSED = {
+    "flash": CompressedModule("op", 0, 4096, 0, 64, 512, 1024, 1024, 8, 64, 64, 128, 512, 128),
+    "pro": CompressedModule("op", 0, 7168, 0, 128, 512, 1536, 1024, 16, 64, 64, 128, 1024, 128),
+}
+"""DeepSeek-V4's shapes, whole."""
+
+
+def compressed_module(words: list[str], text: str) -> Described:
+    """``dsv4_ctx_module flash|pro ratio= fmha= kv= gemm= heads= b= s= prefix=``."""
+    whole, at = COMPRESSED[words[0]], numbers(text)
+    groups = max(1, whole.groups * at["heads"] // whole.native_heads)
+    return structs.replace(whole, ratio=at["ratio"], heads=at["heads"], groups=groups), _quant(text)
+
+
+def hyper_connection(words: list[str], text: str) -> Described:
+    """``mhc pre|post tokens= hidden=`` of DeepSeek-V4's four streams."""
+    stage = "pre" if words[0] == "pre" else "post"
+    return HyperConnection("op", stage, numbers(text)["hidden"], 4, 20), Quant()
+
+
 MODULES = {
     "dsa_ctx_module": sparse_module,
     "dsa_gen_module": sparse_module,
@@ -46,5 +66,8 @@ MODULES = {
     "dsa_gen_skip_module": sparse_module,
     "msa_ctx_module": block_module,
     "msa_gen_module": block_module,
+    "dsv4_ctx_module": compressed_module,
+    "dsv4_gen_module": compressed_module,
+    "mhc": hyper_connection,
 }
 """The operation and the formats that each family's words and numbers name."""

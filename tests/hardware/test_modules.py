@@ -31,6 +31,8 @@ def pricing(system: str, backend: str, quant: Quant, mode: DataMode) -> Pricing:
 def load(text: str) -> StepLoad:
     """A prompt, or decoding requests."""
     at, one = numbers(text), np.ones(1)
+    if "tokens" in at:
+        return StepLoad(one * at["tokens"], one)
     batch, length = one * at["b"], one * at["s"]
     if "_gen_" in text:
         return StepLoad(batch, batch, decoding=Decoding(batch, length, one))

@@ -15,13 +15,11 @@ with Path(__file__).with_name("inferred_quant.csv").open() as _rows:
 """What AIConfigurator 0.12.0 infers from each bundled checkpoint (design/model-facts.yaml, aic_view)."""
 
 DIFFER = {
-    "deepseek-ai/DeepSeek-V4-Flash": "fp4 experts by its own key expert_dtype",
-    "deepseek-ai/DeepSeek-V4-Pro": "fp4 experts by its own key expert_dtype",
-    "nvidia/DeepSeek-V4-Flash-NVFP4": "the family forces an fp8 cache",
-    "nvidia/DeepSeek-V4-Pro-NVFP4": "the family forces an fp8 cache",
+    "nvidia/DeepSeek-V4-Flash-NVFP4": "the class, not the checkpoint, says that the cache is fp8",
+    "nvidia/DeepSeek-V4-Pro-NVFP4": "the class, not the checkpoint, says that the cache is fp8",
     "nvidia/Gemma-4-26B-A4B-NVFP4": "attention and dense FFN are in its exclude_modules",
 }
-"""Checkpoints of families not covered yet where plain rules and AIConfigurator part, with the reason."""
+"""Checkpoints where plain rules and AIConfigurator part, with the reason."""
 
 
 @pytest.mark.parametrize("model", INFERRED)
