@@ -1,0 +1,69 @@
+"""Latencies of operating points at a percentile, where the profile states a law of their distribution."""
+
+import numpy as np
+
+from aicfg.hardware.curves import Curve, ServingModel
+from aicfg.hardware.flow import MOST_BUSY
+from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.profile import FlowLaw
+from aicfg.hardware.queueing import Flow, Loop, mean_wait, wait_quantile
+from aicfg.model_specs.errors import InputError
+
+
+def ttft_at(model: ServingModel, curve: Curve, level: float, loop: Loop) -> FloatArray:
+    """TTFT (N,) of a curve's points that a share ``level`` of requests stays below, in ms.
+
+    A prefill worker is taken to be as busy as the rates' matching lets it be, with a line of its own.
+    """
+    if curve.role == "agg":
+        return flow_of(model, curve).ttft_quantile(level, loop)
+    if curve.role == "decode":
+        return curve.ttft_ms
+    busy, served = curve.efficiency, curve.step_ms
+    waits = wait_quantile(busy, level) - mean_wait(busy)
+    return np.asarray(curve.ttft_ms + np.maximum(waits, 0.0) * served)
+
+
+def tpot_at(model: ServingModel, curve: Curve, level: float, loop: Loop) -> FloatArray:
+    """TPOT (N,) of a curve's points that a share ``level`` of requests stays below, in ms.
+
+    A decode worker alone makes the tokens of all its requests at one pace.
+    """
+    return flow_of(model, curve).tpot_quantile(level, loop) if curve.role == "agg" else curve.tpot_ms
+
+
+def flow_of(model: ServingModel, curve: Curve) -> Flow:
+    """What the distribution of latencies on an aggregated curve follows from.
+
+    Raises
+    ------
+    InputError
+        If the profile has no such law.
+    """
+    rule = model.profile.aggregated[model.tables.backend]
+    if not isinstance(rule, FlowLaw):
+        raise InputError(
+            f"percentiles: the profile {model.profile.name} knows means alone; expected one with the law flow"
+        )
+    batch = curve.batch.astype(np.float64)
+    serving = model.aggregated(curve.layout)
+    times, alone = serving.times(batch, curve.chunk_tokens), serving.decode_step_ms(np.ones(1))
+    own, others = times.mixed_ms * times.chunks, batch - 1.0
+    cycle = times.steps * times.progress * curve.tpot_ms
+    busy = np.minimum(others * own / times.prompts / cycle, MOST_BUSY)
+    step = times.decode_ms + model.host_ms(batch)
+    interference = np.maximum(curve.tpot_ms * times.progress - step, 0.0) / times.progress
+    grows = (times.decode_ms - alone[0]) / times.progress + interference
+    share = model.profile.benchmark.length_share
+    return Flow(
+        ttft_ms=curve.ttft_ms,
+        tpot_ms=curve.tpot_ms,
+        mean_wait_ms=rule.queue * own * busy / (1.0 - busy),
+        prompt_ms=own / times.prompts,
+        busy=busy,
+        step_ms=step,
+        interference_ms=interference,
+        others=others,
+        slope_ms=grows / np.maximum(others, 1.0),
+        length_variation=(1.0 - share) / (np.sqrt(3.0) * share),
+    )
