@@ -1,7 +1,7 @@
 """What reports are made of: where they are printed, tables of pools, latencies beside their bounds."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
@@ -60,39 +60,57 @@ def _drafts(serving: Mapping[str, Any]) -> str:
 
 
 def pool_table(pools: Sequence[PoolPlan]) -> Table:
-    """One line a pool; a batch is that of one attention rank and stage, with how many of these there are."""
-    ranked = any(pool.dp * pool.pp > 1 for pool in pools)
-    batch = "batch × ranks" if ranked else "batch"
-    named = any(pool.pool for pool in pools)
-    left, right = (
-        ("role", *(("pool",) if named else ()), "workers", "memory of a GPU"),
-        ["GPUs", batch, "step ms", "requests/s"],
-    )
-    chunked = any(pool.chunk_tokens is not None for pool in pools)
-    if chunked:
-        right.insert(2, "chunk")
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for head in (*left[:-1], *right, left[-1]):
-        table.add_column(head, justify="left" if head in left else "right", no_wrap=True)
-    for pool in pools:
-        table.add_row(
-            Text(pool.role, COLOURS[pool.role]),
-            *((pool.pool or "",) if named else ()),
-            f"{pool.workers:,} × {layout(pool)}",
-            f"{pool.gpus:,}",
-            f"{pool.batch:,} × {pool.dp * pool.pp}" if ranked else f"{pool.batch:,}",
-            *([f"{pool.chunk_tokens:,}" if pool.chunk_tokens else "-"] if chunked else []),
-            f"{pool.step_ms:.2f}",
-            number(pool.workers * pool.requests_per_s),
-            _memory(pool),
-        )
+    """One line a pool; a batch is that of one attention rank and stage, with how many of these there are.
+
+    Where that is too wide, memory is shown in figures alone, and closer to the rest.
+    """
+    heads, rows = _pool_lines(pools)
+    longest = [max(len(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
+    roomy = sum(longest) + 2 * (len(heads) - 1) <= WIDTH
+    table = Table(box=None, padding=(0, 2 if roomy else 1, 0, 0), pad_edge=False, header_style="dim")
+    for head in heads:
+        left = head in ("role", "pool", "workers", heads[-1])
+        table.add_column(head, justify="left" if left else "right", no_wrap=True)
+    for pool, (role, *cells, memory) in zip(pools, rows, strict=True):
+        table.add_row(Text(role, COLOURS[pool.role]), *cells, _memory(pool, memory, roomy))
     return table
 
 
-def _memory(pool: PoolPlan) -> Text:
+def _pool_lines(pools: Sequence[PoolPlan]) -> tuple[list[str], list[list[str]]]:
+    """Heads, and the cells of each pool; what no pool has is left out."""
+    named, ranked, chunked = (
+        any(pool.pool for pool in pools),
+        any(pool.dp * pool.pp > 1 for pool in pools),
+        any(pool.chunk_tokens is not None for pool in pools),
+    )
+    columns: dict[str, tuple[bool, Callable[[PoolPlan], str]]] = {
+        "role": (True, lambda pool: pool.role),
+        "pool": (named, lambda pool: pool.pool or ""),
+        "workers": (True, lambda pool: f"{pool.workers:,} × {layout(pool)}"),
+        "GPUs": (True, lambda pool: f"{pool.gpus:,}"),
+        "batch": (not ranked, lambda pool: f"{pool.batch:,}"),
+        "batch × ranks": (ranked, lambda pool: f"{pool.batch:,} × {pool.dp * pool.pp}"),
+        "chunk": (chunked, lambda pool: f"{pool.chunk_tokens:,}" if pool.chunk_tokens else "-"),
+        "step ms": (True, lambda pool: f"{pool.step_ms:.2f}"),
+        "requests/s": (True, lambda pool: number(pool.workers * pool.requests_per_s)),
+        "memory of a GPU": (True, _memory_words),
+    }
+    shown = {head: cell for head, (there, cell) in columns.items() if there}
+    return list(shown), [[cell(pool) for cell in shown.values()] for pool in pools]
+
+
+BAR = 8
+
+
+def _memory_words(pool: PoolPlan) -> str:
     used, limit = pool.memory_gib.used, pool.memory_gib.limit
-    text = Text(bar(used / limit, 8), "green" if used < 0.95 * limit else "yellow")
-    text.append(f" {used:.1f}/{limit:.1f} GiB", "default")
+    return f"{bar(used / limit, BAR)} {used:.1f}/{limit:.1f} GiB"
+
+
+def _memory(pool: PoolPlan, words: str, barred: bool) -> Text:
+    full = pool.memory_gib.used >= 0.95 * pool.memory_gib.limit
+    text = Text(words[:BAR] if barred else "", "yellow" if full else "green")
+    text.append(words[BAR:] if barred else words[BAR + 1 :], "default")
     return text
 
 

@@ -198,3 +198,16 @@ def test_the_speed_of_light_rests_on_no_table() -> None:
     assert text.startswith("Qwen/Qwen3-8B on 2 × l4 with vllm\n")
     assert line(text, "rests on") == "rests on  no tables; profile aicfg; data mode sol"
     assert "          time 100 % speed of light\n" in text
+
+
+def test_a_wide_table_keeps_every_figure(plan: Plan) -> None:
+    """Named pools of wide worker types with chunks: nothing is cut, closer columns and no bars instead."""
+    wide = replace(
+        plan.pools[0], pool="h100_sxm", tp=4, pp=8, dp=2, moe_tp=1, moe_ep=8, workers=128, chunk_tokens=4096
+    )
+    pools = tuple(replace(wide, role=role) for role in ("agg", "prefill", "decode"))
+    text = report_text(replace(plan, pools=pools))
+    table = [row for row in text.splitlines() if row.startswith(("role", "agg ", "prefill ", "decode "))]
+    assert len(table) == 4
+    assert all(len(row) <= WIDTH and "…" not in row for row in table)
+    assert all("128 × tp4pp8dp2ep8" in row and "4,096" in row and row.endswith("GiB") for row in table[1:])

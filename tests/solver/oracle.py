@@ -173,17 +173,22 @@ def user_holds(points: Points, ask: Ask, plan: Counts, text: str) -> bool:
     return True
 
 
-ATTRIBUTES = ("tp", "dp", "batch", "gpus_per_worker", "quant", "system", "pool", "ttft_ms", "tpot_ms")
+ATTRIBUTES = (
+    *("tp", "dp", "batch", "chunk_tokens", "gpus_per_worker"),
+    *("quant", "backend", "system", "pool", "ttft_ms", "tpot_ms"),
+)
 
 
 def _describe(space: SimpleNamespace, points: Points, ask: Ask, p: int) -> None:
     space.tp, space.dp = int(points.degrees["tp"][p]), int(points.degrees["dp"][p])
     space.batch, space.gpus_per_worker = int(points.batch[p]), int(points.gpus[p])
+    space.chunk_tokens = int(points.chunk_tokens[p])
     space.pool = space.system = ask.pools[points.pool[p]].name
     space.ttft_ms, space.tpot_ms = int(points.ttft_ns[p]) / 1e6, int(points.tpot_ns[p]) / 1e6
     space.quant = _Quant(points.quant[p])
     for name, labels in ask.labels.items():
-        setattr(space.quant, name.removeprefix("quant."), labels[points.worker_type[p]])
+        holder = space.quant if name.startswith("quant.") else space
+        setattr(holder, name.removeprefix("quant."), labels[points.worker_type[p]])
 
 
 def _totals(points: Points, ask: Ask, plan: Counts) -> dict[str, object]:

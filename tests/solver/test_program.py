@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import highspy
+import numpy as np
 import pytest
 from instances import AGG, AGG_POINTS, DISAGG, INSTANCES, PAIR, agg
 from synthetic import join, make_points
@@ -56,6 +57,35 @@ CASES = {
     "no_good": (PAIR, replace(DISAGG, excluded=(frozenset({0, 1}),))),
 }  # fmt: skip
 """The smallest instance of each family that the coupled pair does not have."""
+
+
+PROGRAMS = {
+    "aggregated": (AGG_POINTS, AGG),
+    "disaggregated": (PAIR, COUPLED),
+    "fleet": (
+        replace(MIXED, pool=np.minimum(MIXED.worker_type, 1)),
+        replace(
+            DISAGG,
+            mode="mixed",
+            pools=(Pool("h100_sxm", 8, 8, 2_500_000), Pool("h200_sxm", 12, 8, 3_500_000)),
+            types_per_role=2,
+            objective="cost",
+            load=20_000_000,
+            constraints=("decode.tp >= prefill.tp", "prefill.gpus <= 2 * decode.gpus"),
+        ),
+    ),
+}
+"""Whole programs: one worker type a plan; a pair coupled by request latency; every kind of row of a fleet."""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_whole_programs(name):
+    """Columns, objective, all rows in their order and bounds read as stored."""
+    path = GOLDEN / "programs" / f"{name}.lp"
+    text = lp_text(state(*PROGRAMS[name]))
+    if os.environ.get("AICFG_WRITE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
 
 
 def of_family(name: str) -> Program:
