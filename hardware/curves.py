@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aicfg.hardware.aggregated import AggregatedModel
-from aicfg.hardware.coverage import ExpertLayer, transports
 from aicfg.hardware.flow import host_ms
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.memory import MemoryModel, MemoryUse
@@ -167,6 +166,8 @@ class ServingModel:
         moe = self.architecture.moe
         if moe is None or self.architecture.hf_class in self.profile.graph.collectives_alone:
             return Graph(self.tables.backend, conventions=self.profile.graph)
+        from aicfg.hardware.coverage import ExpertLayer, transports  # brings the tables of experts
+
         layer = ExpertLayer(self.architecture.hidden_size, moe.inner, moe.topk, moe.experts, self.quant.moe)
         prefill, decode = transports(
             self.tables, self.system, layer, layout, role, self.profile.graph.alltoall_of_replicated

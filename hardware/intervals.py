@@ -6,7 +6,6 @@ large a share of measured runs keeps; between two levels the quantile is linear 
 ends as steep as there.
 """
 
-from statistics import NormalDist
 from typing import Literal
 
 import msgspec
@@ -73,4 +72,6 @@ def _at(level: float, levels: tuple[float, ...], quantiles: tuple[float, ...]) -
 
 
 def _score(level: float) -> float:
+    from statistics import NormalDist  # brings random numbers and fractions
+
     return NormalDist().inv_cdf(level)

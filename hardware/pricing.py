@@ -11,6 +11,7 @@ estimate, and at the speed of light; the data mode chooses.
 import copy
 from collections.abc import Callable
 from functools import cached_property, partial
+from importlib import import_module
 from typing import TypeVar, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from aicfg.hardware.interpolation import FloatArray, IntArray
 from aicfg.hardware.ledger import Ledger
 from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import DataMode, Source
+from aicfg.hardware.pricers import PRICED_IN
 from aicfg.hardware.profile import Profile
 from aicfg.hardware.system import System
 from aicfg.hardware.tables.mended import mended
@@ -32,7 +34,7 @@ Price = Callable[[], FloatArray]
 Reach = Callable[[], "IntArray | Source"]
 
 PRICERS: dict[type, Pricer] = {}
-"""How each kind of operation is priced; filled by ``prices`` in the modules that hold the tables."""
+"""How each kind of operation is priced; filled by ``prices`` in the modules of ``PRICED_IN``."""
 
 
 def prices(kind: type) -> Callable[[Callable[..., FloatArray]], Callable[..., FloatArray]]:
@@ -99,8 +101,11 @@ class Pricing:
         return self.ledger.record(operation, lambda: self._price(operation, load))
 
     def _price(self, operation: Operation, load: StepLoad) -> FloatArray:
+        kind = type(operation)
+        if kind not in PRICERS:
+            import_module(f"aicfg.hardware.{PRICED_IN[kind]}")
         try:
-            return PRICERS[type(operation)](self, operation, load)
+            return PRICERS[kind](self, operation, load)
         except UnpricedError:
             raise
         except MissingDataError as missing:

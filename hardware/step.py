@@ -10,24 +10,6 @@ from typing import get_args
 
 import numpy as np
 
-from aicfg.hardware import (  # noqa: F401  (they declare prices)
-    all_to_all,
-    attention,
-    block_sparse,
-    collectives,
-    combined,
-    communication,
-    compressed,
-    exchange,
-    experts,
-    gemm,
-    hyper_connections,
-    latent,
-    memory_bound,
-    recurrent,
-    sparse_latent,
-    wide_latent,
-)
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing

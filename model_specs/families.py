@@ -1,18 +1,9 @@
 """From an architecture to the operations of one forward step: each family is one module."""
 
+from functools import cache
+from importlib import import_module
 from types import ModuleType
 
-from aicfg.model_specs import (
-    block_sparse,
-    compressed,
-    gated_delta,
-    gpt,
-    latent,
-    lightning,
-    llama,
-    moe,
-    state_space,
-)
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.decoder import Step
 from aicfg.model_specs.errors import InputError
@@ -20,18 +11,18 @@ from aicfg.model_specs.graph import Graph
 from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.operations import Operation, Phase
 
-FAMILIES: dict[str, ModuleType] = {
-    "llama": llama,
-    "gpt": gpt,
-    "moe": moe,
-    "latent": latent,
-    "lightning": lightning,
-    "gated_delta": gated_delta,
-    "block_sparse": block_sparse,
-    "state_space": state_space,
-    "compressed": compressed,
-}
-"""Each has ``operations(step)`` and ``illegal(arch, layout, graph)``."""
+FAMILIES = (
+    "llama",
+    "gpt",
+    "moe",
+    "latent",
+    "lightning",
+    "gated_delta",
+    "block_sparse",
+    "state_space",
+    "compressed",
+)
+"""Each is a module with ``operations(step)`` and ``illegal(arch, layout, graph)``."""
 
 _VLLM = Graph("vllm")
 
@@ -56,7 +47,7 @@ def operations(
     reason = illegal(arch, layout, graph)
     if reason is not None:
         raise InputError(f"{arch.model}: layout {layout}: {reason}")
-    listed: tuple[Operation, ...] = FAMILIES[arch.family].operations(Step(arch, layout, role, graph))
+    listed: tuple[Operation, ...] = _module(arch.family).operations(Step(arch, layout, role, graph))
     return listed
 
 
@@ -64,5 +55,13 @@ def illegal(arch: Architecture, layout: Layout, graph: Graph = _VLLM) -> str | N
     """Why the model cannot be laid out so, in one clause; None when it can."""
     if min(layout.tp, layout.pp, layout.dp, layout.cp, layout.moe_tp, layout.moe_ep) < 1:
         return "every degree must be at least 1"
-    reason: str | None = FAMILIES[arch.family].illegal(arch, layout, graph)
+    reason: str | None = _module(arch.family).illegal(arch, layout, graph)
     return reason
+
+
+@cache
+def _module(family: str) -> ModuleType:
+    """Imported when a model of the family is first laid out."""
+    if family not in FAMILIES:
+        raise KeyError(family)
+    return import_module(f"aicfg.model_specs.{family}")
