@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from aicfg.hardware.expert_lenders import other_engines
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.pricing import Pricing
+from aicfg.hardware.tables.siblings import other_engines
 from aicfg.hardware.tables.store import Grid, Key
 
 SHARED_BY_ALL = ("bfloat16",)

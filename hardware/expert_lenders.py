@@ -4,17 +4,14 @@ The same shape, format, skew and degrees on the same GPU differ between engines 
 how much is seen at the degrees that both were measured in: nearer than any other shape.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from aicfg.hardware.expert_tables import ExpertShape, experts_roofline, measured_skew
 from aicfg.hardware.interpolation import FloatArray, along
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.sweep import Sweep, sweep_of
-from aicfg.hardware.tables.layers import LayeredTables
-from aicfg.hardware.tables.mended import mended
-from aicfg.hardware.tables.store import Grid, Key, MissingDataError, Tables, open_tables, sibling_engines
+from aicfg.hardware.tables.siblings import other_engines
+from aicfg.hardware.tables.store import Grid, Key, MissingDataError, Tables
 
 Degrees = tuple[int, int]
 
@@ -39,16 +36,6 @@ def lent_by_engines(pricing: Pricing, shape: ExpertShape, dtype: str) -> Sweep:
         raise MissingDataError(f"no other engine on {pricing.system.name} measured {dtype} experts {shape}")
 
     return pricing.table(("moe", dtype, shape, "lent"), open_sweep)
-
-
-def other_engines(tables: Tables) -> Iterator[Tables]:
-    """The other engines' tables on the same system, from the same folders, mended."""
-    if isinstance(tables, LayeredTables):
-        for layer in tables.layers:
-            yield from other_engines(layer)
-        return
-    for backend in sibling_engines(tables):
-        yield mended(open_tables(tables.system, backend, root=tables.root))
 
 
 def _grid(tables: Tables, pricing: Pricing, shape: ExpertShape, dtype: str) -> Grid | None:

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from aicfg.hardware.expert_lenders import lent_by_engines, other_engines
+from aicfg.hardware.expert_lenders import lent_by_engines
 from aicfg.hardware.expert_tables import ExpertShape
 from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import DataMode, Source
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.profile import load_profile
 from aicfg.hardware.system import load_system
+from aicfg.hardware.tables.siblings import other_engines
 from aicfg.hardware.tables.store import MissingDataError, open_tables
 from aicfg.model_specs.operations import Experts
 from aicfg.model_specs.quantization import Quant
