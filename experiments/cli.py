@@ -106,6 +106,7 @@ def _parser(asked: str | None = None) -> argparse.ArgumentParser:
         "deploy": _add_deploy,
         "whatif": _add_whatif,
         "price": _add_price,
+        "simulate": _add_simulate,
     }
     for add in (own[asked],) if asked in own else own.values():
         add(commands)
@@ -275,6 +276,15 @@ def _add_whatif(commands: "argparse._SubParsersAction[_Parser]") -> None:
         " the best plan at each value of a key (of each pair of values of two), the changes applied first.",
     )
     add_whatif_arguments(whatif)
+
+
+def _add_simulate(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    from aicfg.experiments.command_simulate import add_simulate_arguments
+
+    about = "Simulate a plan's deployment step by step: percentiles of TTFT and TPOT under load."
+    add_simulate_arguments(
+        commands.add_parser("simulate", help="how a plan's requests fare", description=about)
+    )
 
 
 def _add_price(commands: "argparse._SubParsersAction[_Parser]") -> None:

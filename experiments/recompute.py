@@ -79,7 +79,7 @@ def _figures(case: Case, pools: tuple[PoolPlan, ...]) -> _Figures:
     for number, pool in enumerate(pools):
         layout = Layout(pool.tp, pool.pp, pool.dp, pool.cp, pool.moe_tp, pool.moe_ep)
         chunks = None if pool.chunk_tokens is None else np.array([pool.chunk_tokens])
-        model = _model(case, pool)
+        model = model_of(case, pool)
         curve = model.curve(pool.role, layout, np.array([pool.batch]), chunks)
         latencies = counted(case.experiment.sla, curve, model)
         if pool.role == "agg":
@@ -92,7 +92,7 @@ def _figures(case: Case, pools: tuple[PoolPlan, ...]) -> _Figures:
     return figures
 
 
-def _model(case: Case, pool: PoolPlan) -> ServingModel:
+def model_of(case: Case, pool: PoolPlan) -> ServingModel:
     """The model on the engine and in the formats of ``pool``, on the fleet's pool that it runs in."""
     every, formats = case.experiment.fleet.every, asdict(pool.quant)
     return next(

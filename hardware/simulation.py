@@ -31,27 +31,36 @@ class Requests:
     osl: IntArray
     arrival_ms: FloatArray | None = None
     """Ascending; None in a closed loop."""
+    prefix: int = 0
+    """Prompt tokens that the cache holds already."""
 
     def __len__(self) -> int:
         return len(self.isl)
 
 
 def drawn_requests(
-    count: int, isl: int, osl: int, shortest: float, seed: int, per_s: float | None = None
+    count: int,
+    isl: int,
+    osl: int,
+    spread: float,
+    seed: int,
+    per_s: float | None = None,
+    prefix: int = 0,
 ) -> Requests:
-    """Requests with lengths drawn evenly from ``shortest`` x the nominal ones up to these.
+    """Requests with lengths drawn evenly around the nominal ones, by a share ``spread`` up and down.
 
     Parameters
     ----------
     per_s : mean rate of Poisson arrivals; None for a closed loop.
+    prefix : prompt tokens found in the cache.
     """
     random = np.random.default_rng(seed)
     prompts, answers = (
-        np.maximum(np.rint(n * random.uniform(shortest, 1.0, count)).astype(np.int64), least)
-        for n, least in ((isl, 1), (osl, 2))
+        np.maximum(np.rint(n * random.uniform(1.0 - spread, 1.0 + spread, count)).astype(np.int64), least)
+        for n, least in ((isl, prefix + 1), (osl, 2))
     )
     arrivals = None if per_s is None else np.cumsum(random.exponential(1000.0 / per_s, count))
-    return Requests(prompts, answers, arrivals)
+    return Requests(prompts, answers, arrivals, prefix)
 
 
 @dataclass(frozen=True)
@@ -201,7 +210,7 @@ class _Run:
             if inside and (self.held + need > engine.cache_tokens or inside >= engine.most_requests):
                 return
             self.held += need
-            self.computing.append([self.waiting.popleft(), 0])
+            self.computing.append([self.waiting.popleft(), self.requests.prefix])
 
     def _prompt_step(self) -> None:
         """A step with as many prompt tokens as the budget allows."""
