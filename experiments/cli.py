@@ -234,28 +234,9 @@ def _add_data_mode(command: argparse.ArgumentParser, default: str | None) -> Non
 
 
 def _add_tables(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    from aicfg.experiments.command_doctor import run_tables_doctor
-    from aicfg.experiments.command_tables import run_tables_import, run_tables_list
+    from aicfg.experiments.command_tables import add_tables_arguments
 
-    tables = commands.add_parser("tables", help="import, list or examine silicon tables")
-    actions = tables.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    listing = actions.add_parser("list", help="what is there, with rows and ranges")
-    listing.set_defaults(run=run_tables_list)
-    importing = actions.add_parser("import", help="import a systems folder of aiconfigurator-core 0.12")
-    importing.set_defaults(run=run_tables_import)
-    importing.add_argument("source", metavar="SOURCE", help="an installed or unpacked systems folder")
-    importing.add_argument("--out", metavar="DIR", help="where to write (default: the tables of this aicfg)")
-    doctor = actions.add_parser("doctor", help="which measurements are implausible, and what replaces them")
-    doctor.set_defaults(run=run_tables_doctor)
-    doctor.add_argument(
-        "folder", metavar="DIR", nargs="?", help="tables of your own (default: those of this aicfg)"
-    )
-    doctor.add_argument("--family", help="only this family of tables; shows its worst rows")
-    for command in (listing, importing, doctor):
-        command.add_argument("--system", help="only this GPU system")
-        command.add_argument("--backend", help="only this serving engine")
-    for command in (listing, doctor):
-        command.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    add_tables_arguments(commands.add_parser("tables", help="import, list or examine silicon tables"))
 
 
 def _add_deploy(commands: "argparse._SubParsersAction[_Parser]") -> None:
@@ -282,9 +263,7 @@ def _add_simulate(commands: "argparse._SubParsersAction[_Parser]") -> None:
     from aicfg.experiments.command_simulate import add_simulate_arguments
 
     about = "Simulate a plan's deployment step by step: percentiles of TTFT and TPOT under load."
-    add_simulate_arguments(
-        commands.add_parser("simulate", help="how a plan's requests fare", description=about)
-    )
+    add_simulate_arguments(commands.add_parser("simulate", help="a plan under load", description=about))
 
 
 def _add_price(commands: "argparse._SubParsersAction[_Parser]") -> None:

@@ -1,7 +1,7 @@
 """``aicfg tables``: what silicon tables there are, and new ones from a source."""
 
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +14,30 @@ if TYPE_CHECKING:
 
     from aicfg.hardware.tables.importer import Progress
     from aicfg.hardware.tables.listing import TableRow
+
+
+def add_tables_arguments(tables: ArgumentParser) -> None:
+    """The grammar of ``aicfg tables``."""
+    from aicfg.experiments.command_doctor import run_tables_doctor
+
+    actions = tables.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    listing = actions.add_parser("list", help="what is there, with rows and ranges")
+    listing.set_defaults(run=run_tables_list)
+    importing = actions.add_parser("import", help="import a systems folder of aiconfigurator-core 0.12")
+    importing.set_defaults(run=run_tables_import)
+    importing.add_argument("source", metavar="SOURCE", help="an installed or unpacked systems folder")
+    importing.add_argument("--out", metavar="DIR", help="where to write (default: the tables of this aicfg)")
+    doctor = actions.add_parser("doctor", help="which measurements are implausible, and what replaces them")
+    doctor.set_defaults(run=run_tables_doctor)
+    doctor.add_argument(
+        "folder", metavar="DIR", nargs="?", help="tables of your own (default: those of this aicfg)"
+    )
+    doctor.add_argument("--family", help="only this family of tables; shows its worst rows")
+    for command in (listing, importing, doctor):
+        command.add_argument("--system", help="only this GPU system")
+        command.add_argument("--backend", help="only this serving engine")
+    for command in (listing, doctor):
+        command.add_argument("--json", action="store_true", help="print JSON and nothing else")
 
 
 def run_tables_list(options: Namespace) -> int:
