@@ -1,6 +1,7 @@
 """The whole way from an experiment to its plan: what ``aicfg.solve`` and the command line call."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Literal, cast
 
@@ -33,6 +34,8 @@ class Options:
     """How many plans of another structure to find, in place of the best one of another mode."""
     frontier: Frontier | None = None
     """The axis of the frontier beside tokens/s: ``tpot``, or ``ttft`` for both; None: no frontier."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """How dear a relative change of a bound is where nothing is feasible, by key; 1 unless given."""
 
 
 def solve(
@@ -43,6 +46,7 @@ def solve(
     explain: bool = True,
     alternatives: int = 0,
     frontier: Frontier | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> Plan:
     """The proven best plan of one experiment.
 
@@ -60,6 +64,8 @@ def solve(
         How many plans of another set of worker types to find, best first (``Plan.alternatives``).
     frontier
         Find the frontier of tokens/s over ``"tpot"``, or over TPOT and ``"ttft"`` (``Plan.pareto``).
+    weights
+        How dear it is to relax a bound when nothing is feasible, such as ``{"sla.ttft_ms": 4}``.
 
     Returns
     -------
@@ -75,7 +81,8 @@ def solve(
     if len(experiments) > 1:
         names = ", ".join(experiment.name for experiment in experiments)
         raise InputError(f"{len(experiments)} experiments ({names}): call aicfg.solve_all for all of them")
-    return solve_experiment(experiments[0], Options(engine, time_limit_s, explain, alternatives, frontier))
+    options = Options(engine, time_limit_s, explain, alternatives, frontier, weights or {})
+    return solve_experiment(experiments[0], options)
 
 
 def solve_all(
@@ -86,9 +93,10 @@ def solve_all(
     explain: bool = True,
     alternatives: int = 0,
     frontier: Frontier | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> list[Plan]:
     """The proven best plan of each experiment of ``source``, in its order; see ``solve``."""
-    options = Options(engine, time_limit_s, explain, alternatives, frontier)
+    options = Options(engine, time_limit_s, explain, alternatives, frontier, weights or {})
     return [solve_experiment(experiment, options) for experiment in load(source)]
 
 
@@ -110,7 +118,7 @@ def solve_case(case: Case, options: Options) -> Plan:
     if best.status == "infeasible" and options.explain:
         from aicfg.experiments.explaining import explanation_of
 
-        best = replace(best, mode=None, explanation=explanation_of(case, options.engine))
+        best = replace(best, mode=None, explanation=explanation_of(case, options.engine, options.weights))
     certificate = replace(best.certificate, total_ms=1000 * (perf_counter() - started))
     runners_up = tuple(each for each in plans[1:] if each.pools)
     best = replace(best, certificate=certificate, alternatives=runners_up)

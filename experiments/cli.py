@@ -30,8 +30,6 @@ examples:
 
 exit codes: 0 solved, 2 bad input, 3 proven infeasible, 4 stopped without a plan, 1 a defect"""
 
-MOST_ALTERNATIVES = 100
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
@@ -116,8 +114,7 @@ def _parser(asked: str | None = None) -> argparse.ArgumentParser:
 
 
 def _add_solve(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    from aicfg.experiments.command_solve import run_solve
-    from aicfg.experiments.options import add_settings
+    from aicfg.experiments.command_solve import add_solve_arguments
 
     solve = commands.add_parser(
         "solve",
@@ -127,40 +124,7 @@ def _add_solve(commands: "argparse._SubParsersAction[_Parser]") -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    solve.set_defaults(run=run_solve)
-    solve.add_argument("files", nargs="+", metavar="FILE", help="experiment in YAML (docs/experiment.md)")
-    engines = ("highs", "cpsat", "pyomo", "both")
-    solve.add_argument(
-        "--engine", choices=engines, default="highs", help="default highs; both: checked by CP-SAT"
-    )
-    solve.add_argument("--time-limit", type=_seconds, metavar="S", help="stop an engine after S seconds")
-    add_settings(solve)
-    _add_around(solve)
-    solve.add_argument("--json", action="store_true", help="print the plan as JSON and nothing else")
-    solve.add_argument(
-        "--save-dir", metavar="DIR", help="write plan, experiment, report and deployment files to DIR"
-    )
-    solve.add_argument("--export", metavar="FILE", help="also write the program as .lp or .mps")
-    solve.add_argument("--no-color", action="store_true", help="plain text")
-
-
-def _add_around(solve: argparse.ArgumentParser) -> None:
-    """What to find around the best plan."""
-    solve.add_argument(
-        "--alternatives",
-        type=_count,
-        default=0,
-        metavar="N",
-        help="also the N best plans of other worker types",
-    )
-    solve.add_argument(
-        "--frontier",
-        action="store_true",
-        help="also the most tokens/s at every TPOT, the SLA's bound left out",
-    )
-    solve.add_argument("--frontier-ttft", action="store_true", help="the same over TPOT and TTFT")
-    solve.add_argument("--csv", metavar="FILE", help="also write the frontier as CSV")
-    solve.add_argument("--png", metavar="FILE", help="also draw the frontier")
+    add_solve_arguments(solve)
 
 
 def _add_estimate(commands: "argparse._SubParsersAction[_Parser]") -> None:
@@ -276,24 +240,6 @@ def _add_price(commands: "argparse._SubParsersAction[_Parser]") -> None:
         " much.",
     )
     add_price_arguments(price)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_ALTERNATIVES:
-        raise argparse.ArgumentTypeError(
-            f"got {text!r}; expected a whole number from 1 to {MOST_ALTERNATIVES}"
-        )
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"got {text!r}; expected seconds above 0")
-    return seconds
 
 
 if __name__ == "__main__":

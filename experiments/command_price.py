@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aicfg.experiments.bounds import LOAD
 from aicfg.experiments.options import add_settings, settings_of
+from aicfg.experiments.progress import progress
 from aicfg.experiments.side_by_side import print_plain, table
 from aicfg.experiments.words import UNITS, exact, number
 
@@ -29,7 +30,9 @@ def run_price(options: Namespace) -> int:
     from aicfg.experiments.price import prices_of
     from aicfg.experiments.variants import the_experiment
 
-    prices = prices_of(the_experiment(options.file, settings_of(options)))
+    experiment = the_experiment(options.file, settings_of(options))
+    with progress("bounds") as advance:
+        prices = prices_of(experiment, lambda done, of: advance(done, of, "bounds"))
     if options.json:
         print(json.dumps(prices.to_dict(), indent=2))
     else:

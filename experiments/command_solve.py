@@ -1,23 +1,95 @@
 """``aicfg solve``: files in, plans out."""
 
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from aicfg.experiments.options import settings_of
+from aicfg.experiments.options import add_settings, settings_of
 from aicfg.experiments.plan import Plan, json_text
+from aicfg.experiments.progress import progress
 from aicfg.model_specs.errors import InputError
 
 INTERRUPTED = 4
+MOST_ALTERNATIVES = 100
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aicfg.experiments.api import Frontier, Options
     from aicfg.experiments.prepare import Case
+
+
+def add_solve_arguments(solve: ArgumentParser) -> None:
+    """The options of ``aicfg solve``."""
+    solve.set_defaults(run=run_solve)
+    solve.add_argument("files", nargs="+", metavar="FILE", help="experiment in YAML (docs/experiment.md)")
+    engines = ("highs", "cpsat", "pyomo", "both")
+    solve.add_argument(
+        "--engine", choices=engines, default="highs", help="default highs; both: checked by CP-SAT"
+    )
+    solve.add_argument("--time-limit", type=_seconds, metavar="S", help="stop an engine after S seconds")
+    add_settings(solve)
+    _add_around(solve)
+    solve.add_argument("--json", action="store_true", help="print the plan as JSON and nothing else")
+    solve.add_argument(
+        "--save-dir", metavar="DIR", help="write plan, experiment, report and deployment files to DIR"
+    )
+    solve.add_argument("--export", metavar="FILE", help="also write the program as .lp or .mps")
+    solve.add_argument("--no-color", action="store_true", help="plain text")
+
+
+def _add_around(solve: ArgumentParser) -> None:
+    """What to find around the best plan."""
+    solve.add_argument(
+        "--alternatives",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="also the N best plans of other worker types",
+    )
+    solve.add_argument(
+        "--frontier",
+        action="store_true",
+        help="also the most tokens/s at every TPOT, the SLA's bound left out",
+    )
+    solve.add_argument("--frontier-ttft", action="store_true", help="the same over TPOT and TTFT")
+    solve.add_argument(
+        "--weight",
+        action="append",
+        type=_weight,
+        default=[],
+        metavar="KEY=N",
+        help="infeasible: changing this bound is N times as dear",
+    )
+    solve.add_argument("--csv", metavar="FILE", help="also write the frontier as CSV")
+    solve.add_argument("--png", metavar="FILE", help="also draw the frontier")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_ALTERNATIVES:
+        raise ArgumentTypeError(f"got {text!r}; expected a whole number from 1 to {MOST_ALTERNATIVES}")
+    return int(text)
+
+
+def _weight(text: str) -> tuple[str, float]:
+    key, _, given = text.partition("=")
+    try:
+        weight = float(given)
+    except ValueError:
+        weight = 0.0
+    if not 1e-6 <= weight <= 1e6:
+        raise ArgumentTypeError(f"got {text!r}; expected KEY=N, such as sla.ttft_ms=4, with N above 0")
+    return key, weight
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise ArgumentTypeError(f"got {text!r}; expected seconds above 0")
+    return seconds
 
 
 def run_solve(options: Namespace) -> int:
@@ -35,7 +107,13 @@ def run_solve(options: Namespace) -> int:
         _refuse_one_file(options, len(jobs))
     if options.export is not None:
         _export(jobs, Path(options.export))
-    asked = Options(options.engine, options.time_limit, alternatives=options.alternatives, frontier=frontier)
+    asked = Options(
+        options.engine,
+        options.time_limit,
+        alternatives=options.alternatives,
+        frontier=frontier,
+        weights=dict(options.weight),
+    )
     plans = list(_solved(jobs, asked))
     if options.csv or options.png:
         _write_frontier(plans, options)
@@ -94,9 +172,10 @@ def _solved(jobs: list[Job], options: "Options") -> Iterator[Plan]:
 
     done = 0
     try:
-        with _progress(len(jobs)) as advance:
-            for job in jobs:
-                advance(job.case.experiment.name)
+        with progress(shown=len(jobs) > 1 or bool(options.alternatives or options.frontier)) as advance:
+            for number, job in enumerate(jobs):
+                if len(jobs) > 1:
+                    advance(number, len(jobs), job.case.experiment.name)
                 try:
                     plan = solve_case(job.case, options)
                 except (InputError, NodePackingError, UnsupportedAskError) as error:
@@ -161,22 +240,6 @@ def _export(jobs: list[Job], path: Path) -> None:
             raise InputError(f"--export {target}: cannot be written: {error.strerror}") from None
     if len(reasons) == len(modes(case)):
         raise InputError(f"--export {path}: {'; '.join(reasons)}")
-
-
-@contextmanager
-def _progress(count: int) -> "Iterator[Callable[[str], None]]":
-    """Tells which experiment is being solved: a bar when there are several and a terminal shows it."""
-    if count < 2 or not sys.stderr.isatty():
-        yield lambda name: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=count)
-        started = iter(range(count))
-        yield lambda name: bar.update(task, description=name, completed=next(started))
 
 
 def _print(plans: list[Plan], *, color: bool) -> None:

@@ -3,11 +3,11 @@
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aicfg.experiments.options import add_settings, settings_of
+from aicfg.experiments.progress import progress
 from aicfg.experiments.side_by_side import print_plain, table
 from aicfg.experiments.words import exact, number
 from aicfg.model_specs.errors import InputError
@@ -118,8 +118,8 @@ def _sweep(options: Namespace, experiment: "Experiment", changes: "Sequence[Chan
 
         check_picture(options.png, axes)
     base = changed(experiment, changes) if changes else experiment
-    with _progress() as advance:
-        found = swept(base, axes, advance)
+    with progress("points") as advance:
+        found = swept(base, axes, lambda done, of: advance(done, of, "points"))
     _save(options, found)
     if options.json:
         print(json.dumps(found.to_dict(), indent=2))
@@ -148,18 +148,3 @@ def _save(options: Namespace, found: "Sweep") -> None:
 def _code(outcomes: "Iterator[Outcome] | Sequence[Outcome]") -> int:
     statuses = {outcome.status for outcome in outcomes}
     return 0 if statuses & {"optimal", "feasible"} else 4 if "unknown" in statuses else 3
-
-
-@contextmanager
-def _progress() -> "Iterator[Callable[[int, int], None]]":
-    """A bar where a terminal shows it."""
-    if not sys.stderr.isatty():
-        yield lambda done, of: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("points"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)

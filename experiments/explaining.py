@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import ceil, floor
+from types import MappingProxyType
 from typing import cast
 
 from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates, Mode, ask, candidates, modes
@@ -11,23 +12,39 @@ from aicfg.experiments.compose import plan_of
 from aicfg.experiments.explanation_words import explanation_words
 from aicfg.experiments.plan import Explanation, Plan, Relaxation
 from aicfg.experiments.prepare import Case
+from aicfg.model_specs.errors import InputError, nearest
 from aicfg.solver import explain as solver
 from aicfg.solver.answer import Answer
 
+GPUS = "fleet.gpus"
+EQUAL: Mapping[str, float] = MappingProxyType({})
+"""No bound is dearer than another."""
 FINEST_LOAD = 1000
 """Parts of a request/s to which a load that can be served is rounded down."""
 
 
-def explanation_of(case: Case, engine: str) -> Explanation:
+def explanation_of(
+    case: Case, engine: str, weights: Mapping[str, float] = MappingProxyType({})
+) -> Explanation:
     """What would make a plan exist: of each bound the smallest change, whichever mode it is for.
 
     Layouts larger than the budget take part: they say how many GPUs are missing. The memory of a GPU is not
     the experiment's to change, so it is named only where the model fits no layout at all.
+
+    Parameters
+    ----------
+    weights
+        By key, how dear a relative change of a bound is in the nearest change of several; 1 unless given.
+
+    Raises
+    ------
+    InputError
+        For a weight of what is no bound.
     """
     found = candidates(case, any_size=True)
     asks = [ask(case, found, mode, None) for mode in modes(case)]
     bounds = bounds_of(case.experiment, asks[0])
-    why = solver.explain(found.points, asks, engine, usable=_usable)
+    why = solver.explain(found.points, asks, engine, _weights(bounds, weights), _usable)
     relaxations = tuple(_relaxations(case, found, bounds, why, _asked(case, bounds)))
     told = list(bounds)
     ordered = sorted(why.conflicts, key=lambda names: (len(names), *map(told.index, names)))
@@ -38,6 +55,17 @@ def explanation_of(case: Case, engine: str) -> Explanation:
         plan = _plan(case, found, combined, why.combined_plan)
     text = explanation_words(relaxations, conflicts, combined, case.experiment.constraints)
     return Explanation(relaxations, conflicts[0] if conflicts else (), combined, text, plan, conflicts)
+
+
+def _weights(bounds: Mapping[str, Bound], given: Mapping[str, float]) -> dict[str, float]:
+    """Weights by the solver's names; one of ``fleet.gpus`` is of every pool."""
+    known = [bound.key for bound in bounds.values()]
+    for key in given:
+        if key not in (*known, GPUS):
+            close = nearest(key, known)
+            raise InputError(f"--weight {key}: is no bound{close}; expected one of {', '.join(known)}")
+    whole = {name: given[GPUS] for name, bound in bounds.items() if GPUS in given and bound.unit == "GPU"}
+    return whole | {name: given[bound.key] for name, bound in bounds.items() if bound.key in given}
 
 
 def _usable(each: solver.Relaxation) -> int:

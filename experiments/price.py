@@ -1,6 +1,6 @@
 """What each bound costs, in the experiment's own keys and units, over all of its modes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,10 +68,11 @@ class Prices:
         return plain
 
 
-def prices_of(experiment: Experiment) -> Prices:
+def prices_of(experiment: Experiment, advance: Callable[[int, int], None] = lambda done, of: None) -> Prices:
     """The price of every bound that ``experiment`` gives: latencies, load, GPUs, own constraints.
 
-    Layouts larger than the budget take part: more GPUs may be worth it for them.
+    Layouts larger than the budget take part: more GPUs may be worth it for them. ``advance`` is told how many
+    bounds of how many are priced.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def prices_of(experiment: Experiment) -> Prices:
     asks = [ask(case, found, mode, None) for mode in modes(case)]
     try:
         best = solve_ways(found.points, asks)
-        prices = solver.prices(found.points, asks, best)
+        prices = solver.prices(found.points, asks, best, advance=advance)
     except (NodePackingError, UnsupportedAskError) as error:
         raise InputError(str(error)) from None
     bounds = bounds_of(case.experiment, asks[0])

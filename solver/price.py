@@ -59,7 +59,11 @@ class Price:
 
 
 def prices(
-    points: Points, asked: Ways, best: Answer | None = None, engine: str = "highs"
+    points: Points,
+    asked: Ways,
+    best: Answer | None = None,
+    engine: str = "highs",
+    advance: Callable[[int, int], None] = lambda done, of: None,
 ) -> tuple[Price, ...]:
     """The price of every bound that is asked for; empty without a plan. The objective's own bound has none.
 
@@ -71,17 +75,19 @@ def prices(
         The answer to it, if it is at hand.
     engine
         By which the plans of the steps are found, where the scan is not exact.
+    advance
+        Is told how many bounds of how many are priced.
     """
     asks = ways(asked)
     best = best or solve_ways(points, asks, engine)
     if best.value is None:
         return ()
-    found = []
-    for axis in axes(points, asks):
-        if axis.name != asks[0].objective:
-            positions = _narrowed(points, asks, axis)
-            whatif, used = WhatIf(points.take(positions), engine), axis.used(points, best, axis.asked)
-            found.append(_Pricer(whatif, positions, asks, axis, best.value, used).price())
+    found, priced = [], [axis for axis in axes(points, asks) if axis.name != asks[0].objective]
+    for axis in priced:
+        positions = _narrowed(points, asks, axis)
+        whatif, used = WhatIf(points.take(positions), engine), axis.used(points, best, axis.asked)
+        found.append(_Pricer(whatif, positions, asks, axis, best.value, used).price())
+        advance(len(found), len(priced))
     return tuple(found)
 
 

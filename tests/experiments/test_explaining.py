@@ -8,6 +8,7 @@ import pytest
 from aicfg.experiments.api import solve
 from aicfg.experiments.loader import load
 from aicfg.experiments.plan import Explanation, Plan
+from aicfg.model_specs.errors import InputError
 
 BASE: dict[str, Any] = {
     "model": "Qwen/Qwen3-32B",
@@ -128,3 +129,18 @@ def test_conflicts_are_minimal_over_both_modes() -> None:
     for loose in ({"sla": {"ttft_ms": 300}}, {"fleet": {"system": "h100_sxm", "gpus": 64}}):
         assert solve({**BASE, **asked, **loose}, explain=False).status == "optimal"
     assert plan.mode is None
+
+
+def test_a_dear_bound_changes_the_least() -> None:
+    """Of two bounds that share a conflict the dearer one gives way less; what is no bound is refused."""
+    asked = {**BASE, "sla": {"ttft_ms": 300, "tpot_ms": 8}, "fleet": {"system": "h100_sxm", "gpus": 2}}
+    combined = {}
+    for dear in ("sla.tpot_ms", "fleet.gpus"):
+        explanation = solve(asked, weights={dear: 100}).explanation
+        assert explanation is not None
+        assert explanation.combined is not None
+        combined[dear] = {"sla.tpot_ms": 8.0, "fleet.gpus": 2} | explanation.combined
+    assert float(combined["sla.tpot_ms"]["sla.tpot_ms"]) < float(combined["fleet.gpus"]["sla.tpot_ms"])
+    assert float(combined["sla.tpot_ms"]["fleet.gpus"]) > float(combined["fleet.gpus"]["fleet.gpus"])
+    with pytest.raises(InputError, match=r"--weight sla\.ttft: is no bound; did you mean 'sla\.ttft_ms'"):
+        solve(asked, weights={"sla.ttft": 2})
