@@ -157,7 +157,8 @@ class AggregatedModel:
     def decode_step_ms(self, batch: FloatArray) -> FloatArray:
         """Time of a step in which ``batch`` (N,) requests decode and no prompt is left."""
         length = np.array([_middle_length(self.workload)])
-        return self.step.decode_ms(batch * self.speculative.queries, length, np.ones(1))
+        sizes, back = np.unique(batch, return_inverse=True)  # each chunk budget has the same ones
+        return self.step.decode_ms(sizes * self.speculative.queries, length, np.ones(1))[back]
 
     def _tpot_ms(
         self, rule: StepsLaw, plan: Schedule, mixed: FloatArray, decode: FloatArray, batch: FloatArray

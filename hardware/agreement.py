@@ -43,8 +43,11 @@ def capped(own: Grid, others: list[Grid], margin: float) -> Grid:
 def _at(own: Grid, other: Grid) -> FloatArray:
     """The times of ``other`` at the coordinates of ``own``; infinite where it has none."""
     found = np.full(own.values.shape, np.inf)
-    places = [np.isin(mine, theirs) for mine, theirs in zip(own.axes, other.axes, strict=True)]
-    theirs = [np.searchsorted(t, m[here]) for m, t, here in zip(own.axes, other.axes, places, strict=True)]
-    values = other.values[np.ix_(*theirs)]
-    found[np.ix_(*(np.flatnonzero(here) for here in places))] = np.where(np.isnan(values), np.inf, values)
+    near = [
+        np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
+        for mine, theirs in zip(own.axes, other.axes, strict=True)
+    ]
+    shared = [other.axes[axis][at] == own.axes[axis] for axis, at in enumerate(near)]
+    values = other.values[np.ix_(*(at[here] for at, here in zip(near, shared, strict=True)))]
+    found[np.ix_(*map(np.flatnonzero, shared))] = np.where(np.isnan(values), np.inf, values)
     return found

@@ -49,6 +49,11 @@ class StepLoad:
         return isinstance(other, StepLoad) and self._values == other._values
 
     @cached_property
+    def rows(self) -> "StepLoad":
+        """The same steps without whose attention they compute."""
+        return StepLoad(self.tokens, self.logits)
+
+    @cached_property
     def _values(self) -> tuple[bytes | None, ...]:
         """Every array's bytes; None for those of a phase that is not computed."""
         prompts, decoding = self.prompts, self.decoding

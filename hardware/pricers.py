@@ -31,3 +31,17 @@ PRICED_IN: dict[type, str] = {
     op.FirstMeasured: "combined",
 }
 """Modules of ``aicfg.hardware``, each of which declares the price with ``pricing.prices``."""
+
+BY_ROWS = (
+    op.Gemm,
+    op.Elementwise,
+    op.Embedding,
+    op.AllReduce,
+    op.Collective,
+    op.PointToPoint,
+    op.Experts,
+    op.ExpertExchange,
+    op.AllToAll,
+    op.ExpertCompute,
+)
+"""Operations whose price follows from a step's tokens and logits: equal in steps with any attention."""

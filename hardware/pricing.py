@@ -20,7 +20,7 @@ from aicfg.hardware.interpolation import FloatArray, IntArray
 from aicfg.hardware.ledger import Ledger
 from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import DataMode, Source
-from aicfg.hardware.pricers import PRICED_IN
+from aicfg.hardware.pricers import BY_ROWS, PRICED_IN
 from aicfg.hardware.profile import Profile
 from aicfg.hardware.system import System
 from aicfg.hardware.tables.mended import mended
@@ -74,8 +74,7 @@ class Pricing:
         self.mode = mode
         self.ledger: Ledger | None = None
         self._tables: dict[tuple[object, ...], object] = {}
-        self._priced: dict[tuple[Operation, StepLoad], FloatArray] = {}
-        self._loads: dict[StepLoad, StepLoad] = {}
+        self._priced: dict[StepLoad, dict[Operation, FloatArray]] = {}
         self._twins: dict[DataMode, Pricing] = {}
 
     def recording(self) -> "Pricing":
@@ -86,19 +85,29 @@ class Pricing:
         return twin
 
     def price(self, operation: Operation, load: StepLoad) -> FloatArray:
-        """One call of ``operation`` in each of Q steps, in ms; remembered, except for a ledger.
+        """One call of ``operation`` in each of Q steps, in ms.
 
         Raises
         ------
         UnpricedError
             If the data mode's data lack it.
         """
-        if self.ledger is None:
-            key = (operation, load)
-            if key not in self._priced:
-                self._priced[key] = self._price(operation, load)
-            return self._priced[key]
-        return self.ledger.record(operation, lambda: self._price(operation, load))
+        return self._pricer(load)(operation)
+
+    def _pricer(self, load: StepLoad) -> Callable[[Operation], FloatArray]:
+        """Prices in these steps: remembered, also for other steps with the same rows; or for a ledger."""
+        ledger = self.ledger
+        if ledger is not None:
+            return lambda operation: ledger.record(operation, partial(self._price, operation, load))
+        whole, of_rows = (self._priced.setdefault(each, {}) for each in (load, load.rows))
+
+        def remembered(operation: Operation) -> FloatArray:
+            known = of_rows if isinstance(operation, BY_ROWS) else whole
+            if operation not in known:
+                known[operation] = self._price(operation, load)
+            return known[operation]
+
+        return remembered
 
     def _price(self, operation: Operation, load: StepLoad) -> FloatArray:
         kind = type(operation)
@@ -115,10 +124,9 @@ class Pricing:
         """All ``operations``, each as often as the step performs it, in ms."""
         if self.ledger is not None:
             self.ledger.begin()
-        same = self._loads.setdefault(load, load)  # one object of equal ones is compared once, not by price
-        total = np.zeros(len(load.tokens))
+        price, total = self._pricer(load), np.zeros(len(load.tokens))
         for operation in operations:
-            total += operation.count * self.price(operation, same)
+            total += operation.count * price(operation)
         return total
 
     def slowest(self, streams: tuple[tuple[Operation, ...], ...], load: StepLoad) -> FloatArray:
