@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aicfg.experiments.counted import counted
+from aicfg.experiments.counted import counted, offered
 from aicfg.experiments.fields import MAX_GPUS
 from aicfg.experiments.prepare import Case, PoolModel
 from aicfg.experiments.schema import AggSearch, RoleSearch, Search, Sla
@@ -128,7 +128,7 @@ def _found(case: Case, gpus: list[int], beyond_memory: bool) -> _Found:
                     if len(case.models) == 1:
                         raise
                     of_role, without = [], [Skipped(role, Layout(), str(error))]
-                found.curves += of_role
+                found.curves += [offered(case.experiment.sla, curve) for curve in of_role]
                 found.owner += [each] * len(of_role)
                 skipped += without
     return found

@@ -14,6 +14,7 @@ from aicfg.experiments.fields import AUTO, Part
 from aicfg.experiments.schema import Experiment, Fleet, Quant
 from aicfg.model_specs.errors import nearest
 
+_PERCENTILE = re.compile(r"p([0-9]{2}(?:\.[0-9]+)?)")
 _NUMBER_LIKE = re.compile(r"[-+]?[0-9.][0-9_.,:eExo]*")
 
 
@@ -28,6 +29,26 @@ def check(value: Any) -> Experiment | list[Problem]:
 
 
 def _spelled_out(value: Any) -> Any:
+    """A mapping with what is written for short written out."""
+    return _with_percentiles(_with_lists(value))
+
+
+def _with_percentiles(value: Any) -> Any:
+    """``sla.ttft_ms: {p99: 2000}`` as ``ttft_ms: 2000`` and ``ttft_percentile: 99``; TPOT likewise."""
+    sla = value.get("sla") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(sla, dict):
+        return value
+    spelled = dict(sla)
+    for name in ("ttft", "tpot"):
+        bound = sla.get(f"{name}_ms")
+        if isinstance(bound, dict) and len(bound) == 1:
+            key, limit = next(iter(bound.items()))
+            if found := _PERCENTILE.fullmatch(str(key)):
+                spelled |= {f"{name}_ms": limit, f"{name}_percentile": float(found[1])}
+    return {**value, "sla": spelled}
+
+
+def _with_lists(value: Any) -> Any:
     """A list of engines as ``serving.backends``, and ``serving.quant: auto`` as ``auto`` for each part."""
     serving = value.get("serving") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(serving, dict):

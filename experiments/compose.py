@@ -87,7 +87,8 @@ def _latencies(case: Case, found: Candidates, answer: Answer) -> tuple[Counted |
         return None, kept
     used = ((found.curves[found.curve[p]], int(found.index[p])) for p in answer.points)
     mean = worst(used, case.experiment.workload.osl - 1)
-    return Counted(case.experiment.sla.confidence, *kept), mean
+    sla = case.experiment.sla
+    return Counted(sla.confidence, *kept, sla.ttft_percentile, sla.tpot_percentile, sla.arrivals), mean
 
 
 def inputs_of(case: Case) -> dict[str, Any]:
@@ -95,7 +96,9 @@ def inputs_of(case: Case) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(case.experiment))
     if not case.experiment.serving.backends:
         del plain["serving"]["backends"]
-    plain["sla"] = {key: value for key, value in plain["sla"].items() if key in BOUNDS or value is not None}
+    plain["sla"] = {
+        key: value for key, value in plain["sla"].items() if key in BOUNDS or value not in (None, "closed")
+    }
     return {key: value for key, value in plain.items() if key not in _OPTIONAL or value}
 
 

@@ -1,7 +1,9 @@
 """Latencies as the agreement counts them, and as they are.
 
-A bound with a confidence is kept by that share of measured runs: a point counts with its latency times the
-factor of its regime (``aicfg.hardware.intervals``), so the very same program keeps the margin exactly.
+A bound on a percentile counts the latency that so large a share of a point's requests stays below
+(``aicfg.hardware.percentiles``). A bound with a confidence is kept by that share of measured runs: a point
+counts with its latency times the factor of its regime (``aicfg.hardware.intervals``). Both are figures of a
+point, so the very same program keeps them exactly.
 """
 
 from collections import defaultdict
@@ -12,6 +14,8 @@ from aicfg.experiments.schema import Sla
 from aicfg.hardware.curves import Curve, ServingModel
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.intervals import Metric, Mode
+from aicfg.hardware.percentiles import at_loads, tpot_at, ttft_at
+from aicfg.hardware.queueing import Loop
 from aicfg.model_specs.errors import InputError
 
 
@@ -25,15 +29,26 @@ class Latencies(NamedTuple):
 
 def counts_plainly(sla: Sla) -> bool:
     """Whether bounds are on the predicted means themselves."""
-    return sla == Sla(ttft_ms=sla.ttft_ms, tpot_ms=sla.tpot_ms, request_latency_ms=sla.request_latency_ms)
+    return (sla.confidence, sla.ttft_percentile, sla.tpot_percentile) == (None, None, None)
 
 
 def counted(sla: Sla, curve: Curve, model: ServingModel) -> tuple[FloatArray, FloatArray]:
     """TTFT and TPOT of a curve's points as the agreement counts them, in ms."""
+    loop: Loop = "open" if sla.arrivals == "poisson" else "closed"
+    ttft_ms, tpot_ms = curve.ttft_ms, curve.tpot_ms
+    if sla.ttft_percentile is not None:
+        ttft_ms = ttft_at(model, curve, sla.ttft_percentile / 100.0, loop)
+    if sla.tpot_percentile is not None:
+        tpot_ms = tpot_at(model, curve, sla.tpot_percentile / 100.0, loop)
     return (
-        curve.ttft_ms * margin(sla, curve, model, "ttft_ms"),
-        curve.tpot_ms * margin(sla, curve, model, "tpot_ms"),
+        ttft_ms * margin(sla, curve, model, "ttft_ms"),
+        tpot_ms * margin(sla, curve, model, "tpot_ms"),
     )
+
+
+def offered(sla: Sla, curve: Curve) -> Curve:
+    """A curve with the points that the agreement tells apart: prefill workers also at lower loads."""
+    return at_loads(curve) if curve.role == "prefill" and sla.ttft_percentile is not None else curve
 
 
 def margin(sla: Sla, curve: Curve, model: ServingModel, metric: Metric) -> float:

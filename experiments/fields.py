@@ -23,6 +23,17 @@ Bound = Annotated[
     float,
     Meta(ge=1e-6, le=MAX_MS, description="milliseconds above 0 (leave the key out for no bound)"),
 ]
+BoundOrPercentile = Annotated[
+    float,
+    Meta(
+        ge=1e-6,
+        le=MAX_MS,
+        description="milliseconds above 0 (leave the key out for no bound), or of a percentile: {p99: 2000}",
+    ),
+]
+Percentile = Annotated[
+    float, Meta(ge=50, le=99.9, description="a percentage of the requests from 50 to 99.9, such as 99")
+]
 Degree = Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1,024")]
 Batch = Annotated[int, Meta(ge=1, le=65_536, description="a whole number from 1 to 65,536")]
 Degrees = Annotated[

@@ -199,6 +199,11 @@ class Counted:
     ttft_ms: float | None
     tpot_ms: float | None
     request_latency_ms: float | None
+    ttft_percentile: float | None = None
+    """Percentage of a run's requests that stay below; None: the mean."""
+    tpot_percentile: float | None = None
+    arrivals: Literal["closed", "poisson"] = "closed"
+    """How requests come, where percentiles count."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The objective evaluated again from a plan's pools alone: no program, no points, no curve of the search."""
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -81,6 +81,9 @@ def _figures(case: Case, pools: tuple[PoolPlan, ...]) -> _Figures:
         chunks = None if pool.chunk_tokens is None else np.array([pool.chunk_tokens])
         model = model_of(case, pool)
         curve = model.curve(pool.role, layout, np.array([pool.batch]), chunks)
+        if pool.role == "prefill":  # no more than the plan gives it to do
+            asked = pool.requests_per_s / curve.efficiency
+            curve = replace(curve, requests_per_s=np.minimum(curve.requests_per_s, asked))
         latencies = counted(case.experiment.sla, curve, model)
         if pool.role == "agg":
             figures.tokens_per_s += pool.workers * float(curve.tokens_per_s[0])

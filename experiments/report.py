@@ -97,7 +97,7 @@ def _facts(plan: Plan) -> Table:
         counts = None if plan.counted is None else getattr(plan.counted, name)
         table.add_row(label, latency(getattr(plan, name), sla[name], counts))
     if plan.counted is not None:
-        table.add_row("", f"bounds hold for {counted_words(plan.counted)}")
+        table.add_row("", f"bounds are on {counted_words(plan.counted)}")
     table.add_row("in flight", f"{plan.concurrency:,} requests")
     table.add_row()
     if _is_runner_up(plan):

@@ -8,6 +8,7 @@ from itertools import accumulate
 from operator import mul
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 from aicfg.experiments.fields import MAX_GPUS as MAX_GPUS
@@ -17,12 +18,14 @@ from aicfg.experiments.fields import (
     Batch,
     Batches,
     Bound,
+    BoundOrPercentile,
     ChunkTokens,
     Degrees,
     Formats,
     Gpus,
     NodeGpus,
     Part,
+    Percentile,
     Price,
     Rate,
     SystemName,
@@ -65,8 +68,8 @@ class Workload(Part, frozen=True, kw_only=True):
 class Sla(Part, frozen=True, kw_only=True):
     """The service-level agreement. A bound left out is not a constraint."""
 
-    ttft_ms: Annotated[Bound | None, Meta(title="Time to the first token at most")] = None
-    tpot_ms: Annotated[Bound | None, Meta(title="Time per further output token at most")] = None
+    ttft_ms: Annotated[BoundOrPercentile | None, Meta(title="Time to the first token at most")] = None
+    tpot_ms: Annotated[BoundOrPercentile | None, Meta(title="Time per further output token at most")] = None
     request_latency_ms: Annotated[Bound | None, Meta(title="Whole request at most, in place of tpot_ms")] = (
         None
     )
@@ -75,11 +78,20 @@ class Sla(Part, frozen=True, kw_only=True):
         | None,
         Meta(title="Share of measured runs that keep bounds so set"),
     ] = None
+    ttft_percentile: Annotated[
+        Percentile | None, Meta(title="Share of requests within ttft_ms; {p99: 2000} for short")
+    ] = None
+    tpot_percentile: Annotated[
+        Percentile | None, Meta(title="Share of requests within tpot_ms; {p90: 40} for short")
+    ] = None
+    arrivals: Annotated[
+        Literal["closed", "poisson"], Meta(title="How requests come, where percentiles are bounded")
+    ] = "closed"
 
     @property
     def unbounded(self) -> "Sla":
         """The same agreement without bounds: how latencies are counted."""
-        return Sla(confidence=self.confidence)
+        return msgspec.structs.replace(self, ttft_ms=None, tpot_ms=None, request_latency_ms=None)
 
 
 class FleetPool(Part, frozen=True, kw_only=True, omit_defaults=True):

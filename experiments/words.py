@@ -66,8 +66,14 @@ def layout(pool: PoolPlan) -> str:
 
 
 def counted_words(counted: Counted) -> str:
-    """What a bound is on, where it is not on the mean."""
-    return f"{share(counted.confidence or 0.5)} of measured runs"
+    """What bounds are on, where they are not on the means."""
+    runs = [] if counted.confidence is None else [f"{share(counted.confidence)} of measured runs"]
+    of = (("TTFT", counted.ttft_percentile), ("TPOT", counted.tpot_percentile))
+    requests = [f"P{percentile:g} of {name}" for name, percentile in of if percentile is not None]
+    if requests:
+        loop = "Poisson arrivals" if counted.arrivals == "poisson" else "a closed loop"
+        requests[-1] += f" in {loop}" if counted.arrivals == "closed" else f" under {loop}"
+    return "; ".join([" and ".join(requests), *runs] if requests else runs)
 
 
 def sources_words(sources: Sources, most: int | None = None) -> str:

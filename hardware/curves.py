@@ -65,8 +65,8 @@ class Curve:
     """Before ``efficiency``."""
     memory: MemoryUse
 
-    def at(self, points: NDArray[np.bool_]) -> "Curve":
-        """Some of the points."""
+    def at(self, points: NDArray[np.bool_] | NDArray[np.int64]) -> "Curve":
+        """Some of the points, by mask or position."""
         cut = {name: getattr(self, name)[points] for name in POINTWISE}
         return replace(self, memory=self.memory.at(points), **cut)
 

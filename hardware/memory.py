@@ -40,7 +40,7 @@ class MemoryUse:
         """Whether it is within the limit."""
         return self.total <= self.limit
 
-    def at(self, points: NDArray[np.bool_]) -> "MemoryUse":
+    def at(self, points: NDArray[np.bool_] | NDArray[np.int64]) -> "MemoryUse":
         """Of some of the points."""
         return MemoryUse(*(getattr(self, part)[points] for part in PARTS))
 

@@ -1,27 +1,49 @@
 """Latencies of operating points at a percentile, where the profile states a law of their distribution."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from aicfg.hardware.curves import Curve, ServingModel
 from aicfg.hardware.flow import MOST_BUSY
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.profile import FlowLaw
-from aicfg.hardware.queueing import Flow, Loop, mean_wait, wait_quantile
+from aicfg.hardware.queueing import Flow, Loop, wait_quantile
 from aicfg.model_specs.errors import InputError
 
 
 def ttft_at(model: ServingModel, curve: Curve, level: float, loop: Loop) -> FloatArray:
     """TTFT (N,) of a curve's points that a share ``level`` of requests stays below, in ms.
 
-    A prefill worker is taken to be as busy as the rates' matching lets it be, with a line of its own.
+    A prefill worker has a line of its own, and is as busy as its point's rate makes it (``at_loads``).
     """
     if curve.role == "agg":
         return flow_of(model, curve).ttft_quantile(level, loop)
     if curve.role == "decode":
         return curve.ttft_ms
-    busy, served = curve.efficiency, curve.step_ms
-    waits = wait_quantile(busy, level) - mean_wait(busy)
-    return np.asarray(curve.ttft_ms + np.maximum(waits, 0.0) * served)
+    rule = model.profile.disaggregated
+    without = curve.ttft_ms - (rule.ttft_factor - 1.0) * curve.step_ms
+    return np.asarray(without + wait_quantile(_busy(curve), level) * curve.step_ms)
+
+
+LOADS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
+"""Shares of its full rate at which a prefill worker is offered where waits are bounded at a percentile."""
+
+
+def at_loads(curve: Curve) -> Curve:
+    """A prefill curve whose points come at several rates: a worker that does less is waited for less."""
+    points = len(curve.batch)
+    every = curve.at(np.tile(np.arange(points), len(LOADS)))
+    shares = np.repeat(LOADS, points)
+    return replace(
+        every, requests_per_s=every.requests_per_s * shares, tokens_per_s=every.tokens_per_s * shares
+    )
+
+
+def _busy(curve: Curve) -> FloatArray:
+    """Share of the time that a prefill worker computes, rate matching included."""
+    full = 1000.0 * curve.batch * curve.layout.dp * curve.layout.pp / curve.step_ms
+    return np.asarray(curve.efficiency * curve.requests_per_s / full)
 
 
 def tpot_at(model: ServingModel, curve: Curve, level: float, loop: Loop) -> FloatArray:

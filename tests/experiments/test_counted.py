@@ -15,6 +15,7 @@ from aicfg.experiments.families import family_key
 from aicfg.experiments.loader import load
 from aicfg.experiments.prepare import prepare
 from aicfg.experiments.schema import Experiment, Sla
+from aicfg.experiments.simulate import Load, simulate_plan
 from aicfg.hardware.profile import load_profile
 from aicfg.model_specs.errors import InputError
 
@@ -137,3 +138,62 @@ def test_counted_without_confidence_is_the_curve_itself() -> None:
     found = candidates(case)
     ttft, tpot = counted(Sla(), found.curves[0], found.owner[0].model)
     assert np.array_equal(ttft, found.curves[0].ttft_ms) and np.array_equal(tpot, found.curves[0].tpot_ms)
+
+
+PERCENTILES = {"ttft_ms": {"p99": 1500}, "tpot_ms": {"p90": 30}}
+
+
+def test_a_percentile_written_for_short() -> None:
+    """``{p99: 1500}`` is a bound and its percentile; what was understood loads again."""
+    (experiment,) = load({**ASKED, "sla": PERCENTILES})
+    assert (experiment.sla.ttft_ms, experiment.sla.ttft_percentile) == (1500, 99)
+    assert (experiment.sla.tpot_ms, experiment.sla.tpot_percentile) == (30, 90)
+    plan = solve(experiment)
+    (again,) = load(plan.inputs)
+    assert again.sla == experiment.sla
+
+
+@pytest.mark.parametrize("bound", [{"p99": -1}, {"p42": 10}, {"q99": 10}, {"p90": 10, "p99": 20}])
+def test_what_is_no_percentile(bound: dict[str, float]) -> None:
+    """A bound below nothing, a percentile below the median, another letter, or two at once."""
+    with pytest.raises(InputError, match=r"sla\.(ttft_ms|ttft_percentile)"):
+        load({**ASKED, "sla": {"ttft_ms": bound}})
+
+
+@pytest.mark.parametrize("mode", ["agg", "disagg"])
+def test_percentiles_cost_throughput(mode: str) -> None:
+    """P99 of TTFT and P90 of TPOT bound more than the means, Poisson arrivals more than a closed loop."""
+    serving = {**ASKED["serving"], "mode": mode}
+    means, closed, poisson = (
+        solve({**ASKED, "serving": serving, "sla": sla})
+        for sla in (ASKED["sla"], PERCENTILES, {**PERCENTILES, "arrivals": "poisson"})
+    )
+    assert means.tokens_per_s >= closed.tokens_per_s >= poisson.tokens_per_s > 0  # type: ignore[operator]
+    for plan, bound in ((closed, 30), (poisson, 30)):
+        assert plan.counted is not None and plan.counted.tpot_percentile == 90
+        assert plan.tpot_ms <= plan.counted.tpot_ms <= bound  # type: ignore[operator]
+        assert plan.certificate.recomputed == pytest.approx(plan.objective.value, rel=1e-5)
+
+
+def test_a_simulated_plan_keeps_its_percentiles() -> None:
+    """What the law promises, the simulated scheduler keeps, within what a run scatters."""
+    for arrivals in ("closed", "poisson"):
+        sla = {"ttft_ms": {"p90": 1200}, "tpot_ms": {"p90": 30}, "arrivals": arrivals}
+        plan = solve({**ASKED, "serving": {**ASKED["serving"], "mode": "agg"}, "sla": sla})
+        found, _, _ = simulate_plan(plan, Load(arrivals, 40_000))  # type: ignore[arg-type]
+        assert plan.counted is not None and plan.counted.tpot_ms is not None
+        assert found.tpot_ms.p90 <= 1.12 * plan.counted.tpot_ms
+        assert found.ttft_ms.p90 <= 1200
+
+
+def test_both_engines_agree_on_percentiles() -> None:
+    """Prefill workers at several loads are points like others: CP-SAT finds the same best plan."""
+    serving = {**ASKED["serving"], "mode": "disagg"}
+    plan = solve({**ASKED, "serving": serving, "sla": PERCENTILES}, engine="both")
+    assert plan.status == "optimal" and plan.certificate.checked_by == ("cpsat",)
+
+
+def test_percentiles_need_a_law() -> None:
+    """The peer's profile knows means alone."""
+    with pytest.raises(InputError, match=r"knows means alone"):
+        solve({**ASKED, "sla": PERCENTILES, "profile": "aiconfigurator-0.12"})
