@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from aicfg.experiments.plan import Plan
-    from aicfg.experiments.simulate import Load, Simulation
+    from aicfg.experiments.simulate import Load, Loop, Simulation
     from aicfg.hardware.interpolation import FloatArray
 
 MOST_REQUESTS = 1_000_000
@@ -27,10 +27,7 @@ def add_simulate_arguments(command: ArgumentParser) -> None:
         "file", metavar="FILE", help="a plan (aicfg solve --json), or an experiment to solve"
     )
     command.add_argument(
-        "--arrivals",
-        choices=tuple(LOOPS),
-        default="closed",
-        help="clients that ask anew, or Poisson arrivals",
+        "--arrivals", choices=tuple(LOOPS), help="clients that ask anew, or Poisson arrivals (the plan's)"
     )
     command.add_argument("--rate", type=float, metavar="R", help="requests/s of Poisson arrivals")
     command.add_argument(
@@ -50,7 +47,8 @@ def run_simulate(options: Namespace) -> int:
     """Print how a plan's requests fare."""
     from aicfg.experiments.simulate import simulate_plan
 
-    asked, plan = _load(options), plan_in(options.file)
+    plan = plan_in(options.file)
+    asked = _load(options, options.arrivals or plan.inputs["sla"].get("arrivals", "closed"))
     simulation, ttft, tpot = simulate_plan(plan, asked)
     if options.png:
         from aicfg.experiments.simulate_picture import draw
@@ -68,7 +66,7 @@ def run_simulate(options: Namespace) -> int:
     return 0
 
 
-def _load(options: Namespace) -> "Load":
+def _load(options: Namespace, arrivals: "Loop") -> "Load":
     """What the flags ask for."""
     from aicfg.experiments.simulate import Load
     from aicfg.experiments.writing import check_png
@@ -80,11 +78,9 @@ def _load(options: Namespace) -> "Load":
         value = getattr(options, name)
         if value is not None and not low <= value <= high:
             raise InputError(f"--{name} {value:g}: expected a number from {low:g} to {high:g}")
-    if options.rate is not None and options.arrivals == "closed":
+    if options.rate is not None and arrivals == "closed":
         raise InputError("--rate: clients ask anew when they have their answer; add --arrivals poisson")
-    return Load(
-        options.arrivals, options.requests, options.rate, options.spread, options.opening, options.seed
-    )
+    return Load(arrivals, options.requests, options.rate, options.spread, options.opening, options.seed)
 
 
 def plan_in(path: str) -> "Plan":
