@@ -6,7 +6,7 @@ operation is estimated (data mode hybrid) and says so; one that cannot be predic
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -14,10 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from aicfg.experiments.batch_rows import Row, RowWorker
-from aicfg.experiments.served import served
+from aicfg.experiments.progress import Advance
+from aicfg.experiments.served import served, with_recipe
 from aicfg.hardware.curves import Role, ServingModel
 from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.intervals import Metric, Mode
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.places import SHIPPED, Places
 from aicfg.hardware.profile import FlowLaw, Profile, StepsLaw
@@ -37,7 +39,16 @@ from aicfg.model_specs.layout import Layout
 
 MODES = (DataMode.SILICON, DataMode.HYBRID)
 """Tried in this order: measured tables alone, then with estimates for what they lack."""
-HEADER = ("row_id", "ttft_ms", "tpot_ms", "tokens_per_s_per_gpu", "reason")
+FIGURES: dict[str, Metric] = {
+    "ttft_ms": "ttft_ms",
+    "tpot_ms": "tpot_ms",
+    "tokens_per_s_per_gpu": "tokens_per_s",
+}
+"""What is predicted, and what its residuals are called in a profile."""
+SHARES = (80, 90)
+"""Percent of the measured figures that the intervals are to cover."""
+BOUNDS = tuple(f"{name}_{end}_{share}" for name in FIGURES for share in SHARES for end in ("low", "high"))
+HEADER = ("row_id", *FIGURES, "tpot_ms_safe", *BOUNDS, "reason")
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,10 @@ class Prediction:
     ttft_ms: float | None = None
     tpot_ms: float | None = None
     tokens_per_s_per_gpu: float | None = None
+    tpot_ms_safe: float | None = None
+    """With the margin that the profile asks of choices."""
+    bounds: tuple[float, ...] = ()
+    """Ends of the intervals, as ``BOUNDS`` names them; empty under a profile without error bars."""
     reason: str = ""
     """Why there are no figures, or what they rest on beside measured tables."""
 
@@ -81,7 +96,9 @@ class Models:
             tables = self.places.open_tables(system.name, key.backend)
             self._made[made] = ServingModel(
                 architecture=architecture,
-                quant=fitting_quant(architecture, quant, system, tables, mode),
+                quant=with_recipe(
+                    fitting_quant(architecture, quant, system, tables, mode), system, tables.backend
+                ),
                 workload=drawn(Workload(key.isl, key.osl), self.profile.benchmark.length_share),
                 system=system,
                 tables=tables,
@@ -104,7 +121,7 @@ class Group:
 
 
 def groups(
-    rows: Sequence[Row], profile: Profile, advance: Callable[[int], None] = lambda count: None
+    rows: Sequence[Row], profile: Profile, advance: Advance = lambda done, of, what: None
 ) -> Iterator[Group]:
     """``rows`` by curve, each with what its runs are made of; faulty rows are left out."""
     models, found = Models(profile), dict[_Key, list[Row]]()
@@ -112,9 +129,11 @@ def groups(
         if not row.fault:
             head = (row.model, row.formats, row.system, row.backend, row.isl, row.osl)
             found.setdefault(_Key(*head, row.workers), []).append(row)
+    done = 0
     for key, members in found.items():
         yield _group(models, key, tuple(members))
-        advance(len(members))
+        done += len(members)
+        advance(done, len(rows), "pricing rows")
 
 
 def _group(models: Models, key: _Key, rows: tuple[Row, ...]) -> Group:
@@ -155,9 +174,9 @@ def latency(group: Group, profile: Profile) -> Latency:
 
 
 def predict(
-    rows: Sequence[Row], profile: Profile, advance: Callable[[int], None] = lambda count: None
+    rows: Sequence[Row], profile: Profile, advance: Advance = lambda done, of, what: None
 ) -> list[Prediction]:
-    """Predictions of ``rows``, in their order; ``advance`` hears of every row that is done with its curve."""
+    """Predictions of ``rows``, in their order; ``advance`` hears of how many rows are done."""
     made = {row.row_id: Prediction(row.row_id, reason=row.fault) for row in rows}
     for group in groups(rows, profile, advance):
         made |= {each.row_id: each for each in _predictions(group, profile)}
@@ -170,9 +189,16 @@ def _predictions(group: Group, profile: Profile) -> Iterator[Prediction]:
         return
     found = latency(group, profile)
     reason = "" if group.mode is DataMode.SILICON else "estimated: no table has every operation"
+    factors = _factors(group, profile)
     for row, ttft, tpot in zip(group.rows, found.ttft_ms.tolist(), found.tpot_ms.tolist(), strict=True):
-        tokens = 1000.0 * row.concurrency * (row.osl - 1) / (ttft + (row.osl - 1) * tpot)
-        yield Prediction(row.row_id, ttft, tpot, tokens / row.gpus, reason)
+        tokens = 1000.0 * row.concurrency * (row.osl - 1) / (ttft + (row.osl - 1) * tpot) / row.gpus
+        bounds = tuple(
+            value * factor
+            for value, pairs in zip((ttft, tpot, tokens), factors, strict=True)
+            for pair in pairs
+            for factor in pair
+        )
+        yield Prediction(row.row_id, ttft, tpot, tokens, tpot * profile.tpot_margin, bounds, reason)
 
 
 def _served_layout(model: ServingModel, role: Role, layout: Layout) -> Layout:
@@ -197,6 +223,18 @@ def _served_layout(model: ServingModel, role: Role, layout: Layout) -> Layout:
     raise InputError(f"layout {layout}: {reasons[0]}")
 
 
+def _factors(group: Group, profile: Profile) -> Sequence[Sequence[tuple[float, float]]]:
+    """By figure and share, what a prediction is multiplied by to get its interval's ends."""
+    mode: Mode = "agg" if len(group.key.workers) == 1 else "disagg"
+    known, backend = profile.intervals, group.key.backend
+    if known is None or backend not in getattr(known, mode):
+        return [[]] * len(FIGURES)
+    return [
+        [known.interval(mode, backend, metric, share / 100) for share in SHARES]
+        for metric in FIGURES.values()
+    ]
+
+
 def write_predictions(path: str, predictions: Sequence[Prediction]) -> None:
     """A CSV of ``predictions``: written beside ``path``, then put in its place."""
     whole = Path(path)
@@ -213,6 +251,9 @@ def write_predictions(path: str, predictions: Sequence[Prediction]) -> None:
 
 
 def _cells(prediction: Prediction) -> Iterator[str]:
-    for name in HEADER:
+    for name in HEADER[: -len(BOUNDS) - 1]:
         value = getattr(prediction, name)
         yield value if isinstance(value, str) else "" if value is None else f"{value:.6g}"
+    yield from (f"{bound:.6g}" for bound in prediction.bounds)
+    yield from [""] * (len(BOUNDS) - len(prediction.bounds))
+    yield prediction.reason

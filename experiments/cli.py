@@ -25,8 +25,6 @@ examples:
   aicfg solve a.yaml b.yaml --save-dir results
   aicfg solve experiment.yaml --set fleet.gpus=48 --set sla.tpot_ms=20
   aicfg estimate --model Qwen/Qwen3-32B --system h100_sxm --role decode --tp 8 --batch 50
-  aicfg support --model deepseek-ai/DeepSeek-V3
-  aicfg tables list --system h100_sxm --backend vllm
 
 exit codes: 0 solved, 2 bad input, 3 proven infeasible, 4 stopped without a plan, 1 a defect"""
 
@@ -105,6 +103,7 @@ def _parser(asked: str | None = None) -> argparse.ArgumentParser:
         "whatif": _add_whatif,
         "price": _add_price,
         "simulate": _add_simulate,
+        "calibrate": _add_calibrate,
     }
     for add in (own[asked],) if asked in own else own.values():
         add(commands)
@@ -208,6 +207,13 @@ def _add_deploy(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
     about = "Write the files that start a plan's deployment, or check such files (aicfg deploy check DIR)."
     add_deploy_arguments(commands.add_parser("deploy", help="deployment files of a plan", description=about))
+
+
+def _add_calibrate(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    from aicfg.experiments.command_calibrate import add_calibrate_arguments
+
+    about = "Fit a profile's coefficients to measured runs: robust, cross-validated, with error bars."
+    add_calibrate_arguments(commands.add_parser("calibrate", help="fit a profile", description=about))
 
 
 def _add_whatif(commands: "argparse._SubParsersAction[_Parser]") -> None:

@@ -3,9 +3,8 @@
 import sys
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
+from aicfg.experiments.progress import progress
 from aicfg.experiments.schema import DEFAULT_PROFILE
 from aicfg.model_specs.errors import InputError
 
@@ -26,7 +25,7 @@ def run_batch(options: Namespace) -> int:
     if options.out is None:
         raise InputError("--out: missing; expected the CSV file to write the predictions to")
     rows = read_rows(options.batch_file)
-    with _progress(len(rows)) as advance:
+    with progress("pricing rows") as advance:
         predictions = predict(rows, load_profile(options.profile or DEFAULT_PROFILE), advance)
     write_predictions(options.out, predictions)
     reasons = Counter(each.reason for each in predictions if each.tpot_ms is None)
@@ -34,17 +33,3 @@ def run_batch(options: Namespace) -> int:
     for reason, count in reasons.most_common():
         print(f"  {count} not: {reason}", file=sys.stderr)
     return 0
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("predicting", total=total)
-        yield lambda count: bar.advance(task, count)

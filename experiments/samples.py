@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from aicfg.experiments.batch import Group, groups
 from aicfg.experiments.batch_rows import Row, read_rows
+from aicfg.experiments.progress import Advance
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.profile import FlowLaw, Profile
@@ -55,8 +56,16 @@ class Samples:
         return self.run.latency(rule, profile.host[self.backend], waves)
 
 
+def throughput(samples: Samples, latency: Latency) -> FloatArray:
+    """Output tokens/s per GPU by Little's law, at the nominal length."""
+    later = np.array([row.osl - 1.0 for row in samples.rows])
+    clients = np.array([float(row.concurrency) for row in samples.rows])
+    gpus = np.array([float(row.gpus) for row in samples.rows])
+    return np.asarray(1000.0 * clients * later / (latency.ttft_ms + later * latency.tpot_ms) / gpus)
+
+
 def read_samples(
-    path: str, profile: Profile, advance: Callable[[int], None] = lambda count: None
+    path: str, profile: Profile, advance: Advance = lambda done, of, what: None
 ) -> list[Samples]:
     """The measured rows of a CSV file that can be priced, by engine and mode.
 

@@ -7,6 +7,7 @@ block-scaled FP8 is called ``fp8``, MXFP4 ``nvfp4``. A server loads a checkpoint
 from dataclasses import replace
 from functools import cache
 
+from aicfg.hardware.system import System
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.errors import InputError
 from aicfg.model_specs.quantization import Quant, element_bytes, infer
@@ -42,6 +43,13 @@ def served(model: str, gemm: str = "", moe: str = "") -> tuple[Architecture, Qua
         return replace(twin, model=base.model), infer(twin)
     gemm = "fp8_static" if gemm == "fp8" else gemm
     return base, Quant(gemm=gemm, moe=moe or gemm, kvcache="fp8", fmha="fp8")
+
+
+def with_recipe(quant: Quant, system: System, backend: str) -> Quant:
+    """``quant`` as published recipes have it: on Blackwell, mxfp4 experts with fp8 activations."""
+    if "fp4" in system.flops and backend == "vllm" and quant.moe == "w4a16_mxfp4":
+        return replace(quant, moe="w4a8_mxfp4_mxfp8")
+    return quant
 
 
 def _own_formats(base: Architecture, gemm: str, moe: str) -> bool:

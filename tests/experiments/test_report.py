@@ -31,7 +31,7 @@ def plan() -> Plan:
         "name": "first",
         "model": "Qwen/Qwen3-32B",
         "workload": {"isl": 4000, "osl": 500},
-        "sla": {"ttft_ms": 300, "tpot_ms": 10},
+        "sla": {"ttft_ms": 600, "tpot_ms": 10},
         "fleet": {"system": "h100_sxm", "gpus": 32},
         "serving": {
             "search": {
@@ -63,7 +63,7 @@ def test_everything_asked_for_is_there(plan: Plan) -> None:
     idle = 32 - (plan.gpus_used or 0)
     unused = f", {idle} idle" if idle else ""
     assert line(text, "GPUs").endswith(f" {prefill.gpus} prefill, {decode.gpus} decode{unused}")
-    assert re.search(r"\d ms of 300 ms, [\d.]+ % to spare$", line(text, "TTFT"))
+    assert re.search(r"\d ms of 600 ms, [\d.]+ % to spare$", line(text, "TTFT"))
     assert re.search(r"\d ms of 10 ms, .* to spare$", line(text, "TPOT"))
     assert re.search(r"aggregated, \d+ % less: ", line(text, "runner-up"))
     assert re.search(r"HiGHS bound .*, gap 0, recomputed .* points, \d+ ms$", line(text, "proof"))
