@@ -155,16 +155,20 @@ def _aggregated(model: ServingModel, pool: PoolPlan, asked: Load, scale: float) 
 
 
 def engine_of(model: ServingModel, pool: PoolPlan) -> Engine:
-    """One rank of an aggregated pool, as its profile says that the engine schedules."""
-    layout, work, backend = _layout(pool), model.workload, model.tables.backend
-    chunk = pool.chunk_tokens or work.isl
+    """One rank of an aggregated pool."""
+    return engine_at(model, _layout(pool), pool.batch, pool.chunk_tokens or model.workload.isl)
+
+
+def engine_at(model: ServingModel, layout: Layout, batch: int, chunk: int) -> Engine:
+    """One rank of an aggregated worker, as the profile says that its engine schedules."""
+    work, backend = model.workload, model.tables.backend
     rule, share = model.profile.aggregated[backend], model.profile.memory.kv_budget[backend].reserved_answer
     flow = isinstance(rule, FlowLaw)
     return Engine(
-        costs=step_costs(model, "agg", layout, 2.0 * pool.batch, chunk),
+        costs=step_costs(model, "agg", layout, 2.0 * batch, chunk),
         prompts=rule.prompts if isinstance(rule, FlowLaw) else "beside",
         chunk_tokens=chunk,
-        cache_tokens=max(most_requests(model, layout), pool.batch) * (work.isl + share * work.osl),
+        cache_tokens=max(most_requests(model, layout), batch) * (work.isl + share * work.osl),
         reserved_answer=share,
         progress=model.speculative.progress,
         first_token_ms=rule.first_token_ms if isinstance(rule, FlowLaw) else 0.0,

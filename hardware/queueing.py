@@ -139,8 +139,16 @@ class Flow:
         if loop == "closed":
             variation = min(1.0, MEAN_DIFFERENCE * self.length_variation)
             return np.asarray(self.tpot_ms + score * self.interference_ms * np.sqrt(variation / met))
-        elasticity = np.minimum(self.slope_ms * self.others / self.tpot_ms, MOST_ELASTIC)
-        mean = self.tpot_ms + self.slope_ms / (1.0 - elasticity)
-        in_flight = np.sqrt(self.others / (1.0 - elasticity))
+        mean, in_flight = self.open_mean_ms, np.sqrt(self.others / (1.0 - self.elasticity))
         spread = np.hypot(self.slope_ms * in_flight, self.interference_ms / np.sqrt(met)) / mean
         return np.asarray(mean * np.exp(score * spread - spread**2 / 2.0))
+
+    @property
+    def elasticity(self) -> FloatArray:
+        """By how many percent TPOT grows with one percent more requests in flight."""
+        return np.minimum(self.slope_ms * self.others / self.tpot_ms, MOST_ELASTIC)
+
+    @property
+    def open_mean_ms(self) -> FloatArray:
+        """Mean TPOT with Poisson arrivals at the rate of the point."""
+        return np.asarray(self.tpot_ms + self.slope_ms / (1.0 - self.elasticity))
