@@ -4,8 +4,8 @@
     python .ci/docs.py --aicfg .venv/bin/aicfg            says which differ, and exits with 1 if any does
     python .ci/docs.py --aicfg .venv/bin/aicfg --write    puts today's output in their place
 
-An output is a ``text`` block whose first line is ``$ aicfg ...``. A line ``...`` in it stands for any lines left out:
-then each remaining line must be among those printed, in this order. The seconds that a solve took may differ.
+An output is a ``text`` block whose first line is ``$ aicfg ...``. A line ``...`` in it stands for any lines
+left out: then the others must be among those printed, in this order. The time that a solve took may differ.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(?<=^```text\n)\$ aicfg (?P<words>[^\n]*)\n(?P<shown>.*?)(?=^```$)", re.M | re.S)
 TAKEN = re.compile(r"\d[\d,.]* (ms|s)$", re.M)
-"""A duration at the end of a line: the time of a solve, not a latency of a plan, which stands within its line."""
+"""A duration at the end of a line: the time of a solve; latencies of a plan stand within their line."""
 LEFT_OUT = "..."
 
 
@@ -73,9 +73,8 @@ def main() -> int:
         new = BLOCK.sub(renewed, text)
         if options.write and new != text:
             page.write_text(new, encoding="utf-8")
-    print(
-        f"{seen} outputs, {stale} of them {'renewed, but for those with lines left out' if options.write else 'stale'}"
-    )
+    done = "renewed, but for those with lines left out" if options.write else "stale"
+    print(f"{seen} outputs, {stale} of them {done}")
     return 0 if options.write or not stale else 1
 
 
