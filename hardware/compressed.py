@@ -19,8 +19,8 @@ from aicfg.hardware.modes import Source
 from aicfg.hardware.modules import Formats, context_table, decoding_ms, generation_table, prompts_ms
 from aicfg.hardware.pricing import Pricing, prices
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError
-from aicfg.model_specs.compressed import CHOOSES
 from aicfg.model_specs.operations import CompressedModule
+from aicfg.model_specs.parts import CHOOSES
 from aicfg.model_specs.quantization import element_bytes, flops_class
 
 CONTEXT = {True: "dsv4_csa_context_module", False: "dsv4_hca_context_module"}

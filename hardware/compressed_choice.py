@@ -12,8 +12,8 @@ import numpy as np
 from aicfg.hardware.interpolation import FloatArray, bracket
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.tables.store import Grid
-from aicfg.model_specs.compressed import CHOOSES
 from aicfg.model_specs.operations import CompressedModule
+from aicfg.model_specs.parts import CHOOSES
 
 FAMILY = "dsv4_csa_topk_calib"
 

@@ -14,8 +14,8 @@ from aicfg.hardware.load import Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.sparse_context import Module
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError
-from aicfg.model_specs.compressed import CHOOSES
 from aicfg.model_specs.operations import Collective, CompressedModule
+from aicfg.model_specs.parts import CHOOSES
 
 SCORES = "dsv4_paged_mqa_logits"
 CHUNK = 8192

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.modules import causal_pairs
-from aicfg.model_specs.compressed import CHOOSES
 from aicfg.model_specs.operations import CompressedModule
+from aicfg.model_specs.parts import CHOOSES
 
 
 @dataclass(frozen=True)

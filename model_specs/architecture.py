@@ -12,6 +12,7 @@ from aicfg.model_specs.config_parts import attention_parts, moe_facts, windows
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.facts import entry_names, read_entry
 from aicfg.model_specs.parts import (
+    CHOOSES,
     BlockIndexFacts,
     CompressedFacts,
     IndexerFacts,
@@ -95,6 +96,8 @@ class Architecture:
         """Layers whose attention is linear, or sparse by a choice at run time."""
         if self.indexer is not None or self.block_index is not None:
             return self.num_layers
+        if self.compressed is not None:
+            return self.compressed.ratios.count(CHOOSES)
         linear = self.lightning or self.delta
         return 0 if linear is None else linear.layers
 

@@ -24,12 +24,8 @@ from aicfg.model_specs.operations import (
     HyperConnection,
     Operation,
 )
-from aicfg.model_specs.parts import CompressedFacts
+from aicfg.model_specs.parts import CHOOSES, WIDE, CompressedFacts
 
-CHOOSES = 4
-"""Tokens of an entry in the layers whose index chooses among them."""
-WIDE = 128
-"""Tokens of an entry in the others."""
 _FLOAT32_BYTES = 4
 
 

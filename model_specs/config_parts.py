@@ -5,6 +5,8 @@ from typing import Any
 
 from aicfg.model_specs.config_keys import ConfigKeys
 from aicfg.model_specs.parts import (
+    CHOOSES,
+    WIDE,
     BlockIndexFacts,
     CompressedFacts,
     IndexerFacts,
@@ -14,8 +16,6 @@ from aicfg.model_specs.parts import (
 )
 from aicfg.model_specs.recurrent import delta_facts, mamba_facts, mixers
 
-COMPRESSIONS = (4, 128)
-"""Tokens that a compressed entry stands for: chosen by an index, or all attended to."""
 _NO_ROPE_INTERVAL = 4
 """Llama 4: every fourth layer attends to all tokens, the others within chunks."""
 
@@ -136,7 +136,7 @@ def compressed_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) ->
     if not facts.get("compressed"):
         return None
     ratios = keys.layers("compress_ratios", layers)
-    if len(ratios) != layers or not set(ratios) <= {0, *COMPRESSIONS}:
+    if len(ratios) != layers or not set(ratios) <= {0, CHOOSES, WIDE}:
         raise keys.error("compress_ratios", f"{layers} of 0, 4 and 128 are needed, found {ratios!r:.60}")
     return CompressedFacts(
         ratios=tuple(ratios),

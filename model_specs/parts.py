@@ -95,6 +95,12 @@ class BlockIndexFacts:
         return self.topk_blocks * self.block
 
 
+CHOOSES = 4
+"""Tokens of a compressed entry in the layers whose index chooses among them (DeepSeek-V4)."""
+WIDE = 128
+"""Tokens of an entry in the layers that attend to all entries."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompressedFacts:
     """Attention within a window and to compressed tokens before it, over residual streams (DeepSeek-V4)."""
