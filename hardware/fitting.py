@@ -7,11 +7,13 @@ from aicfg.hardware.system import System
 from aicfg.hardware.tables.store import Tables
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.errors import InputError
+from aicfg.model_specs.latent_attention import measured_whole
 from aicfg.model_specs.quantization import Quant
 
 CONTEXT_FAMILIES = {
     "grouped": ("context_attention",),
-    "latent": ("context_mla", "mla_context_module", "context_attention"),
+    "latent": ("context_mla", "mla_context_module"),
+    "latent parts": ("context_mla",),
     "sparse": ("dsa_context_module",),
     "blocks": ("msa_context_module",),
     "compressed": ("dsv4_csa_context_module", "dsv4_hca_context_module"),
@@ -73,20 +75,24 @@ def _with_measured_attention(
     )
 
 
-def _kind(architecture: Architecture) -> str:
-    """Of the prefill attention."""
+def _kind(architecture: Architecture, backend: str) -> str:
+    """Of the prefill attention; vLLM's latent attention has no table of its own, its modules apart."""
     if architecture.indexer is not None:
         return "sparse"
     if architecture.block_index is not None:
         return "blocks"
     if architecture.compressed is not None:
         return "compressed"
-    return "grouped" if architecture.latent is None else "latent"
+    if architecture.latent is None:
+        return "grouped"
+    if measured_whole(architecture):
+        return "latent"
+    return "grouped" if backend == "vllm" else "latent parts"
 
 
 def measured_arithmetic(architecture: Architecture, tables: Tables, kvcache: str) -> set[str]:
     """Arithmetic of the prefill attention that was measured over a KV cache of this format."""
-    families = CONTEXT_FAMILIES[_kind(architecture)]
+    families = CONTEXT_FAMILIES[_kind(architecture, tables.backend)]
     return next(filter(None, (_measured(tables, family, kvcache) for family in families)), set())
 
 

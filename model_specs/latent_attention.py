@@ -1,5 +1,6 @@
 """Multi-head latent attention, from the layer's input to its output projection, as each engine runs it."""
 
+from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.decoder import Step, gather_keys_and_values
 from aicfg.model_specs.operations import (
     AbsorbedProduct,
@@ -30,13 +31,17 @@ _MEASURED = LatentFacts(
 def module(step: Step) -> tuple[Operation, ...]:
     """The measured module, or its parts; only the parts where formats are mixed or the shape is another."""
     parts, gathered = granular(step, step.arch.num_layers), _gathered(step)
-    formats = {_component(step, "q"), _component(step, "kv"), _component(step, "o")}
-    measured = step.arch.hidden_size == _MEASURED_WIDTH and _facts(step) == _MEASURED
-    if len(formats) > 1 or not measured:
+    if not measured_whole(step.arch):
         return (*parts, *gathered)
     heads, layers = step.arch.num_heads, step.arch.num_layers / step.context
-    whole = LatentModule("latent_module", heads // step.layout.tp, heads, formats.pop(), layers)
+    whole = LatentModule("latent_module", heads // step.layout.tp, heads, _component(step, "o"), layers)
     return (FirstMeasured("latent_attention", whole, parts), *gathered)
+
+
+def measured_whole(arch: Architecture) -> bool:
+    """Whether the module tables are of the model: of its shape, all projections in one format."""
+    unquantised = {projection in arch.checkpoint.unquantised for projection in ("q", "kv", "o")}
+    return len(unquantised) == 1 and arch.hidden_size == _MEASURED_WIDTH and arch.latent == _MEASURED
 
 
 def granular(step: Step, layers: float) -> tuple[Operation, ...]:
