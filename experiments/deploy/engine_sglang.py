@@ -47,7 +47,7 @@ def _degrees(worker: WorkerType) -> Facts:
     if worker.cp > 1:
         yield "context_parallel", worker.cp
         yield "context_parallel_prefill", True
-        yield "context_parallel_strategy", "zigzag"
+        yield "context_parallel_strategy", "interleave" if worker.interleaved else "zigzag"
     if worker.moe_ep > 1:
         yield "expert_parallel", worker.moe_ep
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from aicfg.model_specs.errors import InputError
 
 _SIXTEEN_BITS = frozenset({"bfloat16", "float16"})
+_FOUR_BITS = ("mxfp4", "nvfp4")
+"""What weights are stored in, whatever the arithmetic that the engine's kernels unpack them for."""
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,17 @@ class ModelFacts:
     gemm: str | None = None
     moe: str | None = None
     has_experts: bool = False
+    chooses: bool = False
+    """An index chooses the tokens that its attention sees."""
 
     def turned_into(self, gemm: str, moe: str, where: str) -> str | None:
         """Format that weights are turned into while they are loaded; None when the checkpoint has the plan's.
 
         Raises ``InputError`` when a server cannot do that.
         """
-        if self.gemm is None or (gemm == self.gemm and moe == self.moe):
+        if self.gemm is None or self.moe is None:
+            return None
+        if (_stored(gemm), _stored(moe)) == (_stored(self.gemm), _stored(self.moe)):
             return None
         asked = {gemm, moe} if self.has_experts else {gemm}
         if self.gemm in _SIXTEEN_BITS and self.moe in _SIXTEEN_BITS and asked == {"fp8"}:
@@ -35,6 +41,10 @@ class ModelFacts:
             f"{self.gemm} ({self.moe}), and no server turns one into the other; name one that has them in "
             "ServiceConfig.model_path"
         )
+
+
+def _stored(weights: str) -> str:
+    return next((packed for packed in _FOUR_BITS if packed in weights), weights)
 
 
 def model_facts(model: str, assume_family: str | None = None) -> ModelFacts:
@@ -50,5 +60,10 @@ def model_facts(model: str, assume_family: str | None = None) -> ModelFacts:
         return ModelFacts(model)
     quant = infer(architecture)
     return ModelFacts(
-        model, architecture.max_position_embeddings, quant.gemm, quant.moe, architecture.moe is not None
+        model,
+        architecture.max_position_embeddings,
+        quant.gemm,
+        quant.moe,
+        architecture.moe is not None,
+        architecture.indexer is not None or architecture.compressed is not None,
     )

@@ -65,6 +65,8 @@ class WorkerType:
     """Format that the server must turn the checkpoint's weights into; None: as they are."""
     prefix_caching: bool
     graph_batches: tuple[int, ...]
+    interleaved: bool
+    """Context-parallel ranks take every so many-th token of a prompt (an index needs it); else two pieces."""
     params: EngineParams
 
     @property
@@ -134,6 +136,7 @@ def worker_type(
         if params.enable_prefix_caching is None
         else params.enable_prefix_caching,
         graph_batches=_graphs(pool, batch, params),
+        interleaved=facts.chooses,
         params=params,
     )
 
