@@ -139,7 +139,7 @@ def _with_surroundings(
     from aicfg.experiments import around  # most solves ask for the plan alone
 
     if options.alternatives and best.pools:
-        others = around.alternatives_of(case, found, asks, answer, options.alternatives, options.engine)
+        others = around.alternatives_of(case, found, asks, answer, options.alternatives)
         best = replace(best, alternatives=tuple(others))
     if options.frontier is None:
         return best

@@ -45,9 +45,9 @@ def _corner(case: Case, found: Candidates, each: pareto.Corner, *, chosen: bool)
 
 
 def alternatives_of(
-    case: Case, found: Candidates, asks: Sequence[Ask], best: Answer, count: int, engine: str
+    case: Case, found: Candidates, asks: Sequence[Ask], best: Answer, count: int
 ) -> Iterator[Plan]:
     """The ``count`` best plans of another set of worker types than ``best`` and than each other."""
-    for each in solver.alternatives(found.points, asks, best, count, engine):
+    for each in solver.alternatives(found.points, asks, best, count):
         answer = each.answer
         yield plan_of(case, cast(Mode, answer.mode), found, answer, answer.statistics.solve_ms)

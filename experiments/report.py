@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -13,6 +13,7 @@ from aicfg.experiments.explanation_words import bound_words, bounds_words
 from aicfg.experiments.fields import AUTO
 from aicfg.experiments.plan import Plan
 from aicfg.experiments.report_parts import COLOURS, LABEL, latency, pool_table, print_on, title
+from aicfg.experiments.side_by_side import table
 from aicfg.experiments.words import (
     ENGINES,
     MODES,
@@ -201,20 +202,12 @@ def _nothing(plan: Plan) -> Iterator[RenderableType]:
 
 
 def _relaxations(plan: Plan) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    heads: tuple[tuple[str, Any], ...] = (
-        ("constraint", "left"),
-        ("asked", "right"),
-        ("needed", "right"),
-        ("gives", "left"),
-    )
-    for head, justify in heads:
-        table.add_column(head, justify=justify)
     assert plan.explanation is not None
+    rows = []
     for each in plan.explanation.relaxations:
         gives = "no change of it alone is enough"
         if each.plan is not None:
             gives = f"{value_words(each.plan.objective)}, {plan_words(each.plan)}"
         needed = "-" if each.needed is None else bound_words(each.needed)
-        table.add_row(each.constraint, bound_words(each.asked), needed, gives)
-    return table
+        rows.append((each.constraint, bound_words(each.asked), needed, gives))
+    return table(("constraint", ">asked", ">needed", "gives"), rows, wrapped=3)

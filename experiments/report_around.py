@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from aicfg.experiments.plan import Plan
 from aicfg.experiments.report_parts import LABEL
+from aicfg.experiments.side_by_side import table
 from aicfg.experiments.textplot import Series, plot
 from aicfg.experiments.tradeoffs import Corner
 from aicfg.experiments.words import MODES, number, plan_words
@@ -27,7 +27,7 @@ def alternatives_part(plan: Plan) -> Iterator[RenderableType]:
         gives = each.gives_up
         assert gives is not None
         rows.append((number(each.objective.value), gives.text, plan_words(each)))
-    yield _table((f">{plan.objective.name}", "gives up", "plan"), rows)
+    yield table((f">{plan.objective.name}", "gives up", "plan"), rows, wrapped=2)
 
 
 def frontier_part(plan: Plan) -> Iterator[RenderableType]:
@@ -50,20 +50,9 @@ def frontier_part(plan: Plan) -> Iterator[RenderableType]:
         )
         for each in shown
     ]
-    yield _table(("", ">per user", ">per GPU", ">TPOT ms", ">TTFT ms", ">GPUs", "plan"), rows)
+    yield table(("", ">per user", ">per GPU", ">TPOT ms", ">TTFT ms", ">GPUs", "plan"), rows)
     if len(shown) < len(corners):
         yield Text(f"{len(shown)} of {len(corners)} corners; --csv and --json have all", "dim")
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Heads that begin with ``>`` are of figures."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for head in heads:
-        justify = "right" if head.startswith(">") else "left"
-        table.add_column(head.removeprefix(">"), justify=justify)  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*row)
-    return table
 
 
 def _plot(corners: Sequence[Corner]) -> str:

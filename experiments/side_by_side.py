@@ -13,15 +13,18 @@ PLAIN_WIDTH = 1000
 """Of a line that is not for a terminal: a row is one line, for ``grep`` and ``cut``."""
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
-    """A table with these heads; a head that begins with ``>`` is of a column of figures, aligned right."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], wrapped: int = 1) -> "Table":
+    """A table with these heads; a head that begins with ``>`` is of a column of figures, aligned right.
+
+    The last ``wrapped`` columns go on in further lines where a line is too short.
+    """
     from rich.table import Table
 
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for number, head in enumerate(heads):
         figures = head.startswith(">")
-        last = number == len(heads) - 1
-        made.add_column(head.removeprefix(">"), justify="right" if figures else "left", no_wrap=not last)
+        whole = number < len(heads) - wrapped
+        made.add_column(head.removeprefix(">"), justify="right" if figures else "left", no_wrap=whole)
     for row in rows:
         made.add_row(*row)
     return made

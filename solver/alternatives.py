@@ -28,9 +28,7 @@ class Alternative:
     """Worker types that it has and the best plan has not, and the other way round."""
 
 
-def alternatives(
-    points: Points, asked: Ways, best: Answer, count: int = 3, engine: str = "highs"
-) -> tuple[Alternative, ...]:
+def alternatives(points: Points, asked: Ways, best: Answer, count: int = 3) -> tuple[Alternative, ...]:
     """Up to ``count`` best plans of another structure than ``best`` and than each other, best first.
 
     Fewer where there are no more, or where the asks' time limit, which holds for all of them together, is
@@ -44,19 +42,19 @@ def alternatives(
     if not best.points:
         return ()
     started = perf_counter()
-    lines = (_ranked(points, ask, best, engine, started) for ask in ways(asked))
+    lines = (_ranked(points, ask, best, started) for ask in ways(asked))
     ranked = islice(merge(*lines, key=rank), count)
     return tuple(_alternative(points, best, answer) for answer in ranked)
 
 
-def _ranked(points: Points, ask: Ask, best: Answer, engine: str, started: float) -> Iterator[Answer]:
+def _ranked(points: Points, ask: Ask, best: Answer, started: float) -> Iterator[Answer]:
     """The best plan of each structure of one mode, best first, without that of ``best``."""
     excluded = [*ask.excluded, *([types_of(points, best)] if best.mode == ask.mode else [])]
     while True:
         left = None if ask.time_limit_s is None else ask.time_limit_s - (perf_counter() - started)
         if left is not None and left <= 0:
             return
-        answer = solve(points, replace(ask, excluded=tuple(excluded), time_limit_s=left), engine)
+        answer = solve(points, replace(ask, excluded=tuple(excluded), time_limit_s=left))
         if answer.holds is not Holds.OPTIMAL:
             return
         yield answer

@@ -30,8 +30,8 @@ def worth_keeping(points: Points, ask: Ask) -> NDArray[np.bool_]:
 
 def why_whole(points: Points, ask: Ask) -> str | None:
     """Why all points must be looked at for ``ask``; None where those of ``narrowed`` do."""
-    if not ask.constraints:
-        return None
+    if ask.capacity is not None:
+        return "points are of several classes of requests, or of several steps"
     for rule in rules(points, ask):
         if not isinstance(rule, Filter):
             return f"user({rule.number}) counts or compares more than rates and latencies"

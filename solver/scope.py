@@ -36,6 +36,7 @@ def _is_free(points: Points, ask: Ask) -> bool:
     """Whether one type serves in each role, and nothing but GPUs limits how many workers."""
     return (
         ask.types_per_role == 1
+        and ask.capacity is None
         and all(isinstance(rule, Filter) for rule in rules(points.take(np.zeros(0, np.int64)), ask))
         and not nodes_of(points, ask)
     )

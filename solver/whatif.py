@@ -60,10 +60,14 @@ class WhatIf:
 
     def _limit(self, ask: Ask) -> float:
         """No plan of ``ask`` is worth more."""
+        if ask.capacity is not None:
+            return float("inf")
         known = self.known[_question(ask)]
         return min((worth(answer) for other, answer in known if is_looser(other, ask)), default=float("inf"))
 
     def _solve(self, ask: Ask) -> Answer:
+        if ask.capacity is not None:
+            return self._afresh(ask)
         known = self.known[_question(ask)]
         for other, answer in reversed(known):
             if is_looser(other, ask) and self._stays(answer, ask):

@@ -63,3 +63,13 @@ def test_one_file_is_of_one_experiment(
     code, _, err = run("solve", small, other, "--frontier", "--csv", "f.csv")
     assert code == 2
     assert "--csv: writes one experiment's frontier, 2 are given" in err
+
+
+def test_alternatives_are_found_whatever_the_engine(run: Callable[..., Any], small: Path) -> None:
+    """Checked by CP-SAT or by no other engine, the alternatives are the same."""
+    found = [
+        json.loads(run("solve", small, "--engine", engine, "--alternatives", 2, "--json").out)["alternatives"]
+        for engine in ("highs", "both")
+    ]
+    assert [each["pools"] for each in found[0]] == [each["pools"] for each in found[1]]
+    assert len(found[0]) == 2

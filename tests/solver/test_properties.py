@@ -2,22 +2,30 @@
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import fleet
+from synthetic import competing, fleet
 
+from aicfg.solver.alternatives import alternatives, types_of
+from aicfg.solver.answer import Answer
 from aicfg.solver.axes import axes
 from aicfg.solver.evaluate import evaluate
 from aicfg.solver.explain import explain, relaxed
 from aicfg.solver.objectives import objective_of
 from aicfg.solver.pareto import frontier
 from aicfg.solver.points import Ask, Points
+from aicfg.solver.price import prices
 from aicfg.solver.relaxation import Relaxation
 from aicfg.solver.solve import solve
+from aicfg.solver.ways import rank, solve_ways
 
 seeds = st.integers(0, 10**6)
 few = settings(max_examples=25, deadline=None)
+
+
+def counts(answer: Answer) -> dict[int, int]:
+    """Workers of an answer by point."""
+    return dict(zip(answer.points, answer.workers, strict=True))
 
 
 def worse(points: Points, ask: Ask) -> float:
@@ -80,7 +88,8 @@ def test_an_own_constraint_that_always_holds_changes_nothing(seed):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(0, 90, 2))
+@few
+@given(seeds)
 def test_the_frontier_rises_and_contains_the_optimum(seed):
     """Tokens/s rise strictly with TPOT, and the last corner that meets the SLA has the optimum."""
     points, ask = fleet(seed)
@@ -90,6 +99,57 @@ def test_the_frontier_rises_and_contains_the_optimum(seed):
     assert [each.tpot_ns for each in found] == sorted({each.tpot_ns for each in found})
     meeting = [each for each in found if each.meets_sla]
     assert (meeting[-1].tokens if meeting else None) == best.value
+
+
+@few
+@given(seeds, st.integers(1, 2), st.booleans())
+def test_the_frontier_of_competing_modes_contains_the_optimum(seed, pools, ttft):
+    """The same over both modes and with TTFT as an axis; each corner is a plan with the figures it says."""
+    points, asks = competing(seed, pools)
+    best, found = solve_ways(points, asks), frontier(points, asks, ttft)
+    meeting = [each.tokens for each in found if each.meets_sla]
+    assert max(meeting, default=None) == best.value
+    for corner in found:
+        ask = next(each for each in asks if each.mode == corner.mode)
+        free = replace(ask, tpot_ns=None, ttft_ns=None if ttft else ask.ttft_ns)
+        plan = evaluate(points, free, dict(zip(corner.points, corner.workers, strict=True)))
+        assert plan.broken == ()
+        assert (plan.tokens, plan.tpot_ns, plan.ttft_ns) == (corner.tokens, corner.tpot_ns, corner.ttft_ns)
+
+
+@few
+@given(seeds)
+def test_alternatives_are_no_better_and_in_order(seed):
+    """Each is a plan of another structure, none better than the one before it."""
+    points, ask = fleet(seed)
+    best = solve(points, ask)
+    before, seen = best, [types_of(points, best)]
+    for each in alternatives(points, ask, best, 3):
+        assert rank(each.answer)[0] >= rank(before)[0] * (1 + 1e-11 if rank(before)[0] < 0 else 1 - 1e-11)
+        assert types_of(points, each.answer) not in seen
+        assert each.gives_up >= -1e-11
+        assert evaluate(points, ask, counts(each.answer)).broken == ()
+        before, seen = each.answer, [*seen, types_of(points, each.answer)]
+
+
+@settings(max_examples=12, deadline=None)
+@given(seeds)
+def test_a_price_is_where_the_optimum_changes(seed):
+    """It holds at the tightest bound that keeps it, is worse beyond it, and better at the looser step."""
+    points, ask = fleet(seed)
+    by_name = {axis.name: axis for axis in axes(points, ask)}
+    sign = 1 if objective_of(ask).maximize else -1
+    for price in prices(points, ask):
+        axis = by_name[price.constraint]
+        assert solve(*axis.apply(points, ask, price.keeps)).value == price.value
+        if price.tighter is not None:
+            beyond = solve(*axis.apply(points, ask, price.tighter.bound)).value
+            assert beyond == price.tighter.value
+            assert beyond is None or sign * beyond < sign * price.value
+        if price.looser is not None:
+            better = solve(*axis.apply(points, ask, price.looser.bound)).value
+            assert better == price.looser.value is not None
+            assert sign * better > sign * price.value
 
 
 @settings(max_examples=25, deadline=None)

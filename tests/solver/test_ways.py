@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import oracle
 import pytest
-from synthetic import competing
+from synthetic import competing, fleet
 from test_price import check_one
 
 from aicfg.solver.alternatives import alternatives, types_of
@@ -187,3 +187,22 @@ def _held(points: Points, asks: Ways, by_name: dict, names: tuple[str, ...]) -> 
         if oracle.best(*case) is not None:
             return True
     return False
+
+
+@pytest.mark.parametrize("seed", range(0, 54, 5))
+def test_both_engines_say_the_same_around_an_optimum(seed):
+    """CP-SAT checks the plan of every relaxation, those of prices, and corners; HiGHS finds alternatives."""
+    points, ask = fleet(seed)
+    best = solve(points, ask, "both")
+    if best.value is None:
+        for each in explain(points, ask, "both").relaxations:
+            assert each.plan is not None and each.plan.checked_by == ("cpsat",)
+        return
+    for price in prices(points, ask, best, "both"):
+        for step in (price.looser, price.tighter):
+            if step is not None and step.plan is not None:
+                assert step.plan.value == step.value
+    free = replace(ask, objective="tokens_per_s")
+    for corner in frontier(points, free)[::2]:
+        found = solve(points, replace(free, tpot_ns=corner.tpot_ns), "both")
+        assert (found.value, found.checked_by) == (corner.tokens, ("cpsat",))
