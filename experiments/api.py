@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from aicfg.experiments.assemble import Candidates, Mode, ask, candidates, modes
+from aicfg.experiments.capacity_rules import is_capacity
 from aicfg.experiments.compose import plan_of
 from aicfg.experiments.gives_up import with_what_it_gives_up
 from aicfg.experiments.loader import Source, load
@@ -14,10 +15,13 @@ from aicfg.experiments.prepare import Case, prepare
 from aicfg.experiments.schema import Experiment
 from aicfg.model_specs.errors import InputError
 from aicfg.solver.answer import Answer
-from aicfg.solver.points import Ask
+from aicfg.solver.points import Ask, Points
 from aicfg.solver.solve import solve as solve_points
 from aicfg.solver.user import rules
 from aicfg.solver.ways import rank
+
+if TYPE_CHECKING:
+    from aicfg.experiments.capacity_case import CapacityCase
 
 Frontier = Literal["tpot", "ttft"]
 
@@ -102,7 +106,35 @@ def solve_all(
 
 def solve_experiment(experiment: Experiment, options: Options) -> Plan:
     """The best plan of a checked experiment."""
-    return solve_case(prepare(experiment), options)
+    return solve_ready(ready(experiment), options)
+
+
+def ready(experiment: Experiment) -> "Case | CapacityCase":
+    """Everything that ``experiment`` names; see ``prepare``."""
+    if not is_capacity(experiment):
+        return prepare(experiment)
+    from aicfg.experiments.capacity_case import prepare_capacity  # most experiments plan for one load
+
+    return prepare_capacity(experiment)
+
+
+def solve_ready(case: "Case | CapacityCase", options: Options) -> Plan:
+    """The best plan of a case, whatever it is of."""
+    if isinstance(case, Case):
+        return solve_case(case, options)
+    from aicfg.experiments.capacity import solve_capacity_case
+
+    return solve_capacity_case(case, options)
+
+
+def asked(case: "Case | CapacityCase") -> tuple[Points, list[Ask]]:
+    """The points of a case, and what it asks of them in each of its modes."""
+    if isinstance(case, Case):
+        found = candidates(case)
+        return found.points, [ask(case, found, mode, None) for mode in modes(case)]
+    from aicfg.experiments.capacity_ask import asks_of
+
+    return asks_of(case)
 
 
 def solve_case(case: Case, options: Options) -> Plan:

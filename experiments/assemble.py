@@ -189,7 +189,7 @@ def ask(case: Case, found: Candidates, mode: Mode, time_limit_s: float | None) -
     sla, workload, load = experiment.sla, experiment.workload, experiment.load
     types = experiment.serving.types_per_role
     return Ask(
-        pools=_pools(case),
+        pools=pools_of(case),
         mode=mode,
         tokens_per_request=workload.osl,
         latency_tokens=workload.osl - 1,
@@ -210,7 +210,7 @@ def ask(case: Case, found: Candidates, mode: Mode, time_limit_s: float | None) -
     )
 
 
-def _pools(case: Case) -> tuple[Pool, ...]:
+def pools_of(case: Case) -> tuple[Pool, ...]:
     """The fleet's pools; those that cannot be priced are there too, so that constraints can name them."""
     nodes = {each.pool: each.model.system.gpus_per_node for each in case.models}
     return tuple(

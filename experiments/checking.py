@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from aicfg.experiments.contradictions import Problem, contradictions, key_text
+from aicfg.experiments.contradictions import contradictions
 from aicfg.experiments.document import KeyPath
 from aicfg.experiments.fields import AUTO, Part
-from aicfg.experiments.schema import Experiment, Fleet, Quant
+from aicfg.experiments.problem import Problem, key_text
+from aicfg.experiments.schema import Experiment, Fleet, Quant, Workload
 from aicfg.model_specs.errors import nearest
 
 _PERCENTILE = re.compile(r"p([0-9]{2}(?:\.[0-9]+)?)")
@@ -50,6 +51,7 @@ def _with_percentiles(value: Any) -> Any:
 
 def _with_lists(value: Any) -> Any:
     """A list of engines as ``serving.backends``, and ``serving.quant: auto`` as ``auto`` for each part."""
+    value = _with_capacity(value)
     serving = value.get("serving") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(serving, dict):
         return value
@@ -59,6 +61,34 @@ def _with_lists(value: Any) -> Any:
     if isinstance(formats, str) and formats.casefold() == AUTO:
         spelled["quant"] = {field.name: AUTO for field in msgspec.structs.fields(Quant)}
     return {**value, "serving": spelled}
+
+
+def _with_capacity(value: Any) -> Any:
+    """A number of spares as workers, the GPUs of a pool with offers as their sum, percentiles of classes."""
+    if not isinstance(value, dict):
+        return value
+    spare, fleet, workload = value.get("spare"), value.get("fleet"), value.get("workload")
+    classes = workload.get("classes") if isinstance(workload, dict) else None
+    if isinstance(workload, dict) and isinstance(classes, list | tuple):
+        spelled = [_with_percentiles(each) for each in classes]
+        value = {**value, "workload": {**workload, "classes": spelled}}
+    if isinstance(spare, int) and not isinstance(spare, bool):
+        value = {**value, "spare": {"workers": spare}}
+    if isinstance(fleet, dict):
+        pools = fleet.get("pools")
+        filled = _with_gpus(fleet)
+        if isinstance(pools, list | tuple):
+            filled = {**fleet, "pools": [_with_gpus(pool) for pool in pools]}
+        value = {**value, "fleet": filled}
+    return value
+
+
+def _with_gpus(pool: Any) -> Any:
+    offers = pool.get("purchase") if isinstance(pool, dict) else None
+    if not isinstance(offers, list | tuple) or not offers or "gpus" in pool:
+        return pool
+    gpus = [offer.get("gpus") for offer in offers if isinstance(offer, dict)]
+    return {**pool, "gpus": sum(gpus)} if all(isinstance(each, int) for each in gpus) else pool
 
 
 def shown(value: Any) -> str:
@@ -104,6 +134,8 @@ def _part_problems(value: Any, part: type[Part], path: KeyPath) -> Iterator[Prob
             yield Problem(place, f"missing; expected {_accepted(field.type)}")
     if part is Fleet:
         yield from _fleet_problems(value, path)
+    if part is Workload:
+        yield from _workload_problems(value, path)
 
 
 def _fleet_problems(value: dict[str, Any], path: KeyPath) -> Iterator[Problem]:
@@ -117,6 +149,18 @@ def _fleet_problems(value: dict[str, Any], path: KeyPath) -> Iterator[Problem]:
         return
     for key in ("system", "gpus"):
         if key not in value:
+            yield Problem((*path, key), f"missing; expected {_accepted(kinds[key])}")
+
+
+def _workload_problems(value: dict[str, Any], path: KeyPath) -> Iterator[Problem]:
+    """A workload has exactly one of its forms: lengths, classes, a trace, a distribution."""
+    forms = [key for key in ("classes", "trace", "distribution") if value.get(key)]
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Workload)}
+    beside = [key for key in ("isl", "osl", "prefix") if value.get(key)] if forms else []
+    for key in beside or forms[1:]:
+        yield Problem((*path, key), f"given beside {forms[0]}: keep one of the two")
+    for key in () if forms else ("isl", "osl"):
+        if not value.get(key):
             yield Problem((*path, key), f"missing; expected {_accepted(kinds[key])}")
 
 

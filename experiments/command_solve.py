@@ -16,6 +16,7 @@ MOST_ALTERNATIVES = 100
 
 if TYPE_CHECKING:
     from aicfg.experiments.api import Frontier, Options
+    from aicfg.experiments.capacity_case import CapacityCase
     from aicfg.experiments.prepare import Case
 
 
@@ -162,12 +163,12 @@ class Job(NamedTuple):
     """A case, and how a message begins that is about it."""
 
     where: str
-    case: "Case"
+    case: "Case | CapacityCase"
 
 
 def _solved(jobs: list[Job], options: "Options") -> Iterator[Plan]:
     """The plans one by one; an interrupt ends them, and those in hand count."""
-    from aicfg.experiments.api import solve_case
+    from aicfg.experiments.api import solve_ready
     from aicfg.solver.errors import NodePackingError, UnsupportedAskError
 
     done = 0
@@ -177,7 +178,7 @@ def _solved(jobs: list[Job], options: "Options") -> Iterator[Plan]:
                 if len(jobs) > 1:
                     advance(number, len(jobs), job.case.experiment.name)
                 try:
-                    plan = solve_case(job.case, options)
+                    plan = solve_ready(job.case, options)
                 except (InputError, NodePackingError, UnsupportedAskError) as error:
                     raise InputError(f"{job.where}{error}") from None
                 yield plan
@@ -190,8 +191,8 @@ def _solved(jobs: list[Job], options: "Options") -> Iterator[Plan]:
 
 def _jobs(files: Iterable[str], settings: list[str]) -> list[Job]:
     """Every experiment of the files, ready to solve; whatever is wrong with them is raised together."""
+    from aicfg.experiments.api import ready
     from aicfg.experiments.loader import load
-    from aicfg.experiments.prepare import prepare
 
     jobs: list[Job] = []
     faults: list[str] = []
@@ -204,7 +205,7 @@ def _jobs(files: Iterable[str], settings: list[str]) -> list[Job]:
         for experiment in experiments:
             where = f"{file}: " if len(experiments) == 1 else f"{file}: experiments.{experiment.name}: "
             try:
-                jobs.append(Job(where, prepare(experiment)))
+                jobs.append(Job(where, ready(experiment)))
             except InputError as error:
                 faults.append(f"{where}{error}")
     if faults:
@@ -221,24 +222,24 @@ def _refuse_equal_names(names: list[str]) -> None:
 
 def _export(jobs: list[Job], path: Path) -> None:
     """The program of each mode as a file; with two modes the mode goes into the file's name."""
-    from aicfg.experiments.assemble import ask, candidates, modes
+    from aicfg.experiments.api import asked
     from aicfg.solver.errors import UnsupportedAskError
     from aicfg.solver.pyomo_model import export
 
     if len(jobs) > 1:
         raise InputError(f"--export {path}: writes one experiment's program, {len(jobs)} are given")
-    case = jobs[0].case
-    found, reasons = candidates(case), []
-    for mode in modes(case):
-        target = path if len(modes(case)) == 1 else path.with_name(f"{path.stem}.{mode}{path.suffix}")
+    (points, asks), reasons = asked(jobs[0].case), []
+    for each in asks:
+        mode = each.mode
+        target = path if len(asks) == 1 else path.with_name(f"{path.stem}.{mode}{path.suffix}")
         try:
-            export(found.points, ask(case, found, mode, None), target)
+            export(points, each, target)
             print(f"aicfg: wrote {target}", file=sys.stderr)
         except UnsupportedAskError as reason:
             reasons.append(f"{mode}: {reason}")
         except OSError as error:
             raise InputError(f"--export {target}: cannot be written: {error.strerror}") from None
-    if len(reasons) == len(modes(case)):
+    if len(reasons) == len(asks):
         raise InputError(f"--export {path}: {'; '.join(reasons)}")
 
 

@@ -32,7 +32,7 @@ from aicfg.solver.objectives import STAGES
 
 BOUNDS = ("ttft_ms", "tpot_ms", "request_latency_ms")
 """Keys of an agreement that are shown even where nothing is asked."""
-_OPTIONAL = ("load", "constraints")
+_OPTIONAL = ("load", "constraints", "spare", "replan")
 """Keys of an experiment that are shown only where they are given."""
 
 
@@ -96,6 +96,11 @@ def inputs_of(case: Case) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(case.experiment))
     if not case.experiment.serving.backends:
         del plain["serving"]["backends"]
+    forms = ("classes", "trace", "distribution")
+    lengths = () if any(plain["workload"][key] for key in forms) else ("isl", "osl", "prefix")
+    reduced = ("reduce_to",) if plain["workload"]["trace"] or plain["workload"]["distribution"] else ()
+    shown = (*lengths, *(key for key in forms if plain["workload"][key]), *reduced)
+    plain["workload"] = {key: plain["workload"][key] for key in shown}
     plain["sla"] = {
         key: value for key, value in plain["sla"].items() if key in BOUNDS or value not in (None, "closed")
     }

@@ -1,42 +1,22 @@
 """What is wrong between values of an experiment that are each right by themselves."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 
-from aicfg.experiments.document import KeyPath
+from aicfg.experiments.capacity_rules import capacity_contradictions, has_load, is_capacity
 from aicfg.experiments.fields import AUTO
+from aicfg.experiments.problem import Problem
 from aicfg.experiments.schema import Experiment
 from aicfg.model_specs.errors import InputError
 
 ROLES = ("agg", "prefill", "decode")
-_LISTS = ("pools", "constraints")
-"""Keys of lists whose entries have problems of their own."""
-
-
-class Problem(NamedTuple):
-    """One fault: the key it is at, and what to say of it."""
-
-    path: KeyPath
-    text: str
-
-    def __str__(self) -> str:
-        return f"{key_text(self.path)}: {self.text}" if self.path else self.text
-
-
-def key_text(path: KeyPath) -> str:
-    """A key path as messages write it: ``fleet.pools[1].gpus``."""
-    text = ""
-    for before, key in zip(("", *path), path, strict=False):
-        text += f"[{key}]" if before in _LISTS and key.isdecimal() else f".{key}"
-    return text[1:]
 
 
 def contradictions(experiment: Experiment) -> Iterator[Problem]:
     """Every contradiction of an experiment whose values have the right types."""
     workload = experiment.workload
-    if workload.prefix >= workload.isl:
+    if workload.isl and workload.prefix >= workload.isl:
         accepted = f"expected fewer than the isl of {workload.isl} tokens"
         yield Problem(("workload", "prefix"), f"got {workload.prefix}; {accepted}")
     yield from _of_bounds(experiment)
@@ -46,6 +26,8 @@ def contradictions(experiment: Experiment) -> Iterator[Problem]:
     yield from _of_pools(experiment)
     yield from _of_objective(experiment)
     yield from _of_constraints(experiment)
+    if is_capacity(experiment):
+        yield from capacity_contradictions(experiment)
 
 
 def _of_bounds(experiment: Experiment) -> Iterator[Problem]:
@@ -119,14 +101,14 @@ def _of_pools(experiment: Experiment) -> Iterator[Problem]:
 
 def _of_objective(experiment: Experiment) -> Iterator[Problem]:
     objective, fleet = experiment.objective, experiment.fleet
-    if objective != "tokens_per_s" and experiment.load is None:
+    if objective != "tokens_per_s" and not has_load(experiment):
         yield Problem(
             ("load",),
             f"missing; objective {objective} needs what must be served, such as {{requests_per_s: 10}}",
         )
     if objective == "cost":
         for number, pool in enumerate(fleet.every):
-            if pool.price_per_gpu_hour is None:
+            if pool.price_per_gpu_hour is None and not pool.purchase:
                 path = ("fleet", *(("pools", str(number)) if fleet.pools else ()), "price_per_gpu_hour")
                 yield Problem(path, "missing; objective cost needs the price of a GPU-hour")
 

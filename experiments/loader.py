@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from aicfg.experiments.checking import check, shown
-from aicfg.experiments.contradictions import Problem
 from aicfg.experiments.document import Document, KeyPath, parse_document, read_document
+from aicfg.experiments.problem import Problem
 from aicfg.experiments.schema import Experiment
 from aicfg.model_specs.errors import InputError, nearest
 
@@ -57,9 +57,27 @@ def _document(source: object) -> Document:
     if isinstance(source, Mapping):
         return Document("experiment", _plain(source))
     if isinstance(source, str | Path):
-        return read_document(Path(source))
+        return _beside(read_document(Path(source)), Path(source).parent)
     expected = "a path, a mapping or an Experiment"
     raise InputError(f"got a {type(source).__name__}; expected {expected}")
+
+
+FILES = (("workload", "trace"), ("load", "profile"), ("replan", "current"))
+"""Keys of files that may lie beside the experiment's."""
+
+
+def _beside(document: Document, folder: Path) -> Document:
+    """The document with the files that lie beside it named from here."""
+    top = document.value
+    bodies = top.get("experiments") if isinstance(top, dict) else None
+    every = [top, top.get("defaults"), *bodies.values()] if isinstance(bodies, dict) else [top]
+    for body in every:
+        for part, key in FILES:
+            inner = body.get(part) if isinstance(body, dict) else None
+            name = inner.get(key) if isinstance(inner, dict) else None
+            if isinstance(inner, dict) and isinstance(name, str) and (folder / name).is_file():
+                inner[key] = str(folder / name)
+    return document
 
 
 def _plain(value: Mapping[str, Any]) -> Any:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from aicfg.experiments.capacity_figures import CapacityFigures
 from aicfg.experiments.tradeoffs import Corner, GivesUp
 from aicfg.model_specs.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Mode = Literal["agg", "disagg", "mixed"]
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 
 EXIT_CODES: dict[Status, int] = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
@@ -213,7 +215,7 @@ class Plan:
     schema: int
     status: Status
     experiment: str
-    mode: Literal["agg", "disagg", "mixed"] | None
+    mode: Mode | None
     inputs: dict[str, Any]
     """The experiment as understood, every default filled in."""
     profile: str
@@ -245,6 +247,8 @@ class Plan:
     """Pools of the fleet on which nothing can be served, and why."""
     gives_up: GivesUp | None = None
     """Of an alternative: what it gives up against the best plan."""
+    capacity: CapacityFigures | None = None
+    """Classes, steps, purchases and changes, where the experiment plans capacity."""
     counted: Counted | None = None
     """The latencies that the agreement bounds, where these are not the plain means."""
 

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from aicfg.experiments import schema
+from aicfg.experiments.capacity_rules import is_capacity
 from aicfg.experiments.fields import AUTO
 from aicfg.experiments.overrides import overridden
 from aicfg.experiments.schema import Experiment
@@ -70,6 +71,8 @@ def prepare(experiment: Experiment) -> Case:
         For a name that does not exist, or lengths past the model's context; the message begins with the key.
     """
     started = perf_counter()
+    if is_capacity(experiment):
+        raise InputError("classes, traces, profiles, spares, purchases and re-planning are for aicfg solve")
     serving, asked = experiment.serving, experiment.workload
     with _at("profile"):
         profile = load_profile(experiment.profile)

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from aicfg.experiments.capacity_report import capacity_report
 from aicfg.experiments.explanation_words import bound_words, bounds_words
 from aicfg.experiments.fields import AUTO
 from aicfg.experiments.plan import Plan
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
+_LATENCIES = (("TTFT", "ttft_ms"), ("TPOT", "tpot_ms"), ("request", "request_latency_ms"))
+
+
 def print_report(plan: Plan, file: "TextIO", *, color: bool = True) -> None:
     """Print the report of ``plan``: narrow, and plain text where nobody watches."""
     print_on(report(plan), file, color=color)
@@ -50,6 +54,7 @@ def report(plan: Plan) -> RenderableType:
     return Group(
         title(plan.experiment, plan.inputs, plan.gpus_budget),
         *(_chosen(plan) if plan.pools else _nothing(plan)),
+        *(capacity_report(plan) if plan.capacity is not None else ()),
         *_around(plan),
     )
 
@@ -91,10 +96,11 @@ def _facts(plan: Plan) -> Table:
         table.add_row("formats", words)
     if plan.cost_per_hour is not None:
         table.add_row("cost", f"{number(plan.cost_per_hour)} per hour")
-    if load := plan.inputs.get("load"):
+    if (load := plan.inputs.get("load")) and plan.capacity is None:
         table.add_row("load", f"{number(load['requests_per_s'])} of {number(plan.requests_per_s)} requests/s")
     sla = plan.inputs["sla"]
-    for label, name in (("TTFT", "ttft_ms"), ("TPOT", "tpot_ms"), ("request", "request_latency_ms")):
+    alike = plan.capacity is None or len(plan.capacity.classes) == 1
+    for label, name in _LATENCIES if alike else ():
         counts = None if plan.counted is None else getattr(plan.counted, name)
         table.add_row(label, latency(getattr(plan, name), sla[name], counts))
     if plan.counted is not None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aicfg.experiments.plan import PoolPlan
-from aicfg.experiments.words import bar, formats_words, layout, number, share
+from aicfg.experiments.words import bar, formats_words, layout, lengths_words, number, share
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -41,8 +41,7 @@ def title(name: str, inputs: Mapping[str, Any], gpus: int) -> Text:
     text.append(f"{inputs['model']} on {_fleet(inputs['fleet'], gpus)}", "bold")
     engines = " or ".join(serving.get("backends") or (serving["backend"],))
     text.append(f" with {engines} {serving['version'] or ''}".rstrip(), "bold")
-    prefix = f" ({workload['prefix']:,} cached)" if workload["prefix"] else ""
-    lengths = f"{name}: {workload['isl']:,} tokens in{prefix}, {workload['osl']:,} out"
+    lengths = f"{name}: {lengths_words(workload)}"
     formats = f"{formats_words(serving['quant'])}{_drafts(serving)}"
     between = "; " if len(lengths) + len(formats) + 2 <= WIDTH else "\n"
     text.append(f"\n{lengths}{between}{formats}", "dim")

@@ -8,30 +8,36 @@ from itertools import accumulate
 from operator import mul
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
 from aicfg.experiments.fields import MAX_GPUS as MAX_GPUS
 from aicfg.experiments.fields import MAX_MS as MAX_MS
 from aicfg.experiments.fields import (
-    MAX_TOKENS,
     Batch,
     Batches,
-    Bound,
-    BoundOrPercentile,
     ChunkTokens,
     Degrees,
     Formats,
     Gpus,
     NodeGpus,
     Part,
-    Percentile,
     Price,
     Rate,
     SystemName,
     Text,
     Tokens,
 )
+from aicfg.experiments.schema_capacity import (
+    CachedTokens,
+    Distribution,
+    Offer,
+    OutputTokens,
+    Replan,
+    Spare,
+    WorkloadClass,
+)
+from aicfg.experiments.schema_capacity import Load as Load
+from aicfg.experiments.schema_capacity import Sla as Sla
 
 DEFAULT_PROFILE = "aicfg"
 
@@ -39,59 +45,47 @@ BackendName = Literal["vllm", "sglang", "trtllm"]
 ModeName = Literal["auto", "agg", "disagg", "mixed"]
 ObjectiveName = Literal["tokens_per_s", "gpus", "cost", "ttft", "tpot", "request_latency"]
 DataModeName = Literal["silicon", "hybrid", "empirical", "sol"]
+Offers = Annotated[
+    tuple[Offer, ...],
+    Meta(
+        max_length=8,
+        description="a list of offers, such as [{kind: on_demand, gpus: 16, price_per_gpu_hour: 4.5}]",
+        title="Owned, reserved and on-demand GPUs of the pool, in place of one price",
+    ),
+]
+OF_A_POOL = ("system", "gpus", "price_per_gpu_hour", "gpus_per_node", "purchase")
 
 
 class Workload(Part, frozen=True, kw_only=True):
-    """The requests to serve: all of one length."""
+    """The requests to serve: all of one length, or of several classes, a distribution or a trace."""
 
-    isl: Annotated[Tokens, Meta(title="Input sequence length, tokens")]
-    osl: Annotated[
+    isl: Annotated[Tokens, Meta(title="Input sequence length, tokens")] = 0
+    osl: Annotated[OutputTokens, Meta(title="Output sequence length, tokens")] = 0
+    prefix: Annotated[CachedTokens, Meta(title="Prompt tokens already in the prefix cache")] = 0
+    classes: Annotated[
+        tuple[WorkloadClass, ...],
+        Meta(
+            max_length=64,
+            description="a list of classes, such as [{name: chat, isl: 1000, osl: 300, share: 0.7}]",
+            title="Classes of requests, in place of isl and osl",
+        ),
+    ] = ()
+    trace: Annotated[
+        Text | None,
+        Meta(description="a CSV or JSONL file", title="Recorded requests, in place of isl and osl"),
+    ] = None
+    distribution: Annotated[
+        Distribution | None, Meta(title="Lengths by quantile, in place of isl and osl")
+    ] = None
+    reduce_to: Annotated[
         int,
         Meta(
-            ge=2,
-            le=MAX_TOKENS,
-            title="Output sequence length, tokens",
-            description=f"a whole number of tokens from 2 to {MAX_TOKENS:,}",
+            ge=1,
+            le=64,
+            description="a whole number from 1 to 64",
+            title="Classes that a trace or distribution is reduced to",
         ),
-    ]
-    prefix: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=MAX_TOKENS,
-            title="Prompt tokens already in the prefix cache",
-            description="a whole number of tokens from 0 to isl - 1",
-        ),
-    ] = 0
-
-
-class Sla(Part, frozen=True, kw_only=True):
-    """The service-level agreement. A bound left out is not a constraint."""
-
-    ttft_ms: Annotated[BoundOrPercentile | None, Meta(title="Time to the first token at most")] = None
-    tpot_ms: Annotated[BoundOrPercentile | None, Meta(title="Time per further output token at most")] = None
-    request_latency_ms: Annotated[Bound | None, Meta(title="Whole request at most, in place of tpot_ms")] = (
-        None
-    )
-    confidence: Annotated[
-        Annotated[float, Meta(ge=0.5, lt=1, description="a share from 0.5 to less than 1, such as 0.9")]
-        | None,
-        Meta(title="Share of measured runs that keep bounds so set"),
-    ] = None
-    ttft_percentile: Annotated[
-        Percentile | None, Meta(title="Share of requests within ttft_ms; {p99: 2000} for short")
-    ] = None
-    tpot_percentile: Annotated[
-        Percentile | None, Meta(title="Share of requests within tpot_ms; {p90: 40} for short")
-    ] = None
-    arrivals: Annotated[
-        Literal["closed", "poisson"], Meta(title="How requests come, where percentiles are bounded")
-    ] = "closed"
-
-    @property
-    def unbounded(self) -> "Sla":
-        """The same agreement without bounds: how latencies are counted."""
-        return msgspec.structs.replace(self, ttft_ms=None, tpot_ms=None, request_latency_ms=None)
+    ] = 8
 
 
 class FleetPool(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -109,6 +103,7 @@ class FleetPool(Part, frozen=True, kw_only=True, omit_defaults=True):
     ] = ""
     price_per_gpu_hour: Price | None = None
     gpus_per_node: NodeGpus | None = None
+    purchase: Offers = ()
 
     @property
     def label(self) -> str:
@@ -123,6 +118,7 @@ class Fleet(Part, frozen=True, kw_only=True, omit_defaults=True):
     gpus: Gpus = 0
     price_per_gpu_hour: Price | None = None
     gpus_per_node: NodeGpus | None = None
+    purchase: Offers = ()
     pools: Annotated[
         tuple[FleetPool, ...],
         Meta(
@@ -136,9 +132,7 @@ class Fleet(Part, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def every(self) -> tuple[FleetPool, ...]:
         """The pools, also of a fleet of one system."""
-        own = {
-            name: getattr(self, name) for name in ("system", "gpus", "price_per_gpu_hour", "gpus_per_node")
-        }
+        own = {name: getattr(self, name) for name in OF_A_POOL}
         return self.pools or (FleetPool(**own),)
 
     @property
@@ -149,15 +143,6 @@ class Fleet(Part, frozen=True, kw_only=True, omit_defaults=True):
     def key(self, number: int, name: str) -> str:
         """The key of one pool's ``name``."""
         return f"fleet.pools[{number}].{name}" if self.pools else f"fleet.{name}"
-
-
-class Load(Part, frozen=True, kw_only=True):
-    """What the deployment must serve."""
-
-    requests_per_s: Annotated[
-        float,
-        Meta(ge=1e-3, le=1e6, description="requests/s from 0.001 to 1,000,000", title="Requests a second"),
-    ]
 
 
 class Quant(Part, frozen=True, kw_only=True):
@@ -298,6 +283,8 @@ class Experiment(Part, frozen=True, kw_only=True):
     serving: Serving = Serving()
     objective: Annotated[ObjectiveName, Meta(title="What is made best")] = "tokens_per_s"
     load: Annotated[Load | None, Meta(title="What must be served")] = None
+    spare: Annotated[Spare, Meta(title="What may be lost while the load still holds")] = Spare()
+    replan: Annotated[Replan | None, Meta(title="From the plan that runs today")] = None
     constraints: Annotated[
         tuple[Text, ...],
         Meta(

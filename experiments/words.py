@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
+from typing import Any
 
 from aicfg.experiments.plan import Counted, Objective, Plan, PoolPlan, Sources
 from aicfg.model_specs.layout import Layout
@@ -11,6 +12,8 @@ UNITS = {
     "tokens_per_s": "tokens/s",
     "gpus": "GPUs",
     "cost": "per hour",
+    "gpu_hours": "GPU-hours",
+    "cost_in_all": "in all",
     "ttft": "ms TTFT",
     "tpot": "ms TPOT",
     "request_latency": "ms a request",
@@ -133,3 +136,15 @@ def lost_words(lost: float, sense: str) -> str:
 def plan_words(plan: Plan) -> str:
     """The pools of a plan in a few words."""
     return " + ".join(pool_words(pool) for pool in plan.pools)
+
+
+def lengths_words(workload: Mapping[str, Any]) -> str:
+    """The lengths of requests as they are given."""
+    if workload.get("trace"):
+        return f"requests of {workload['trace']} as up to {workload['reduce_to']} classes"
+    if workload.get("distribution"):
+        return f"lengths by quantile as up to {workload['reduce_to']} classes"
+    if classes := workload.get("classes"):
+        return f"{len(classes)} {'classes' if len(classes) > 1 else 'class'} of requests"
+    prefix = f" ({workload['prefix']:,} cached)" if workload["prefix"] else ""
+    return f"{workload['isl']:,} tokens in{prefix}, {workload['osl']:,} out"

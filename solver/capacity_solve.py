@@ -33,6 +33,10 @@ LEAST_TIME = 1e-9
 """Workers' time below it is none."""
 
 
+CHECK_S = 60.0
+"""Seconds that CP-SAT has to check a plan, where nothing else is asked for."""
+NEAR = 1e-5
+"""Relative difference of tokens/s that whole parts of time may make in CP-SAT."""
 NOTHING = Outcome("highs", "", Ended.PROVEN_INFEASIBLE, None, None)
 """Without a point within the bounds there is no plan, whatever an engine makes of an empty program."""
 
@@ -96,24 +100,24 @@ def solve_capacity(points: Points, ask: Ask, engine: str = "highs") -> CapacityA
         return answer
     from aicfg.solver.cpsat_capacity import solve_cpsat_capacity
 
-    return replace(answer, checked_by=agreed(answer, solve_cpsat_capacity(points, ask), ask))
+    limit = CHECK_S if ask.time_limit_s is None else ask.time_limit_s
+    other = solve_cpsat_capacity(points, replace(ask, time_limit_s=limit), answer.plan)
+    return replace(answer, checked_by=agreed(answer, other, ask))
 
 
 def agreed(one: CapacityAnswer, other: CapacityAnswer, ask: Ask) -> tuple[str, ...]:
-    """The other engine's name where it proved the same.
+    """The other engine's name where it proved the same; nothing where either proved nothing in time.
 
     Raises
     ------
     EnginesDisagree
-        When the two proofs contradict each other.
+        When a proof of one contradicts a proof or a plan of the other.
     """
-    proofs = (Holds.OPTIMAL, Holds.INFEASIBLE)
-    if one.holds not in proofs or other.holds not in proofs:
+    proofs, most = (Holds.OPTIMAL, Holds.INFEASIBLE), objective_of(ask).maximize
+    proven = [each for each in (one, other) if each.holds in proofs]
+    same = not any(_contradicts(each, one if each is other else other, most) for each in proven)
+    if same and len(proven) < 2:
         return ()
-    near = 1e-5 if objective_of(ask).maximize else 0.0
-    same = one.holds is other.holds
-    if same and one.value is not None and other.value is not None:
-        same = abs(one.value - other.value) <= near * abs(one.value)
     if not same:
         claims = [f"{each.engine} says {each.status} at {each.value}" for each in (one, other)]
         raise EnginesDisagree(", but ".join(claims))
@@ -124,6 +128,15 @@ def _keeping(ask: Ask, quantity: Quantity, reached: int) -> Ask:
     """``ask`` with what a stage reached as a bound."""
     at_least = quantity == "goal" and objective_of(ask).maximize
     return replace(ask, reached=(*ask.reached, Bound(quantity, at_least, reached)))
+
+
+def _contradicts(proof: CapacityAnswer, other: CapacityAnswer, most: bool) -> bool:
+    """Whether ``other`` has a plan that the proof excludes, or proves another value."""
+    if other.value is None or proof.value is None:
+        return other.plan is not None or (other.holds is Holds.INFEASIBLE and proof.plan is not None)
+    near = NEAR * abs(proof.value) if most else 0.0
+    better = other.value - proof.value if most else proof.value - other.value
+    return better > near or (other.holds is Holds.OPTIMAL and better < -near)
 
 
 class _Search:

@@ -19,8 +19,8 @@ from aicfg.solver.objectives import objective_of
 from aicfg.solver.points import Ask, Points, Role
 
 
-def solve_cpsat_capacity(points: Points, ask: Ask) -> CapacityAnswer:
-    """The best plan by the direct formulation.
+def solve_cpsat_capacity(points: Points, ask: Ask, hint: CapacityPlan | None = None) -> CapacityAnswer:
+    """The best plan by the direct formulation; the search may start from the workers of ``hint``.
 
     Raises
     ------
@@ -33,6 +33,9 @@ def solve_cpsat_capacity(points: Points, ask: Ask) -> CapacityAnswer:
     model = variables(cp_model.CpModel(), points, ask)
     state(model)
     goal, per_unit = _goal(model)
+    if hint is not None:
+        for (w, t), count in model.workers.items():
+            model.cp.add_hint(count, hint.workers[w][t] if w in hint.workers else 0)
     solver = cp_model.CpSolver()
     if ask.time_limit_s is not None:
         solver.parameters.max_time_in_seconds = ask.time_limit_s

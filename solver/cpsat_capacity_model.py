@@ -44,13 +44,12 @@ def variables(cp: Any, points: Points, ask: Ask) -> Model:
     types, first = np.unique(points.worker_type[at], return_index=True)
     some = {int(w): int(at[p]) for w, p in zip(types, first, strict=True)}
     most = {w: int(ask.pools[points.pool[p]].gpus // points.gpus[p]) for w, p in some.items()}
-    rate = int(max(points.request_rate.max(initial=1), points.token_rate.max(initial=1)))
-    whole = rate * sum(most.values()) * max(of.tokens_per_request for of in capacity.classes)
-    parts = next((each for each in PARTS if each * whole < LARGEST), PARTS[-1])
+    alive = list(_alive(points, ask, at))
+    parts = _parts(points, ask, alive, most)
     workers = {(w, t): cp.new_int_var(0, most[w], f"workers.{w}.{t}") for w in some for t in steps}
     time = {
         (int(p), t): cp.new_int_var(0, parts * most[int(points.worker_type[p])], f"time.{p}.{t}")
-        for p in _alive(points, ask, at)
+        for p in alive
         for t in steps
     }
     used = {w: cp.new_bool_var(f"used.{w}") for w in some}
@@ -65,8 +64,21 @@ def variables(cp: Any, points: Points, ask: Ask) -> Model:
     return model
 
 
+def _parts(points: Points, ask: Ask, alive: list[int], most: dict[int, int]) -> int:
+    """Parts of a worker's time, so many that no sum of what is served overflows."""
+    assert ask.capacity is not None
+    tokens = (
+        max(of.tokens_per_request for of in ask.capacity.classes) if ask.objective == "tokens_per_s" else 1
+    )
+    whole = tokens * sum(int(points.request_rate[p]) * most[int(points.worker_type[p])] for p in alive)
+    return next((each for each in PARTS if each * whole < LARGEST), PARTS[-1])
+
+
 def _alive(points: Points, ask: Ask, at: IntArray) -> Iterator[int]:
-    """Points that serve anybody within the bounds of their class; of a type and class those in front."""
+    """Points that serve anybody within the bounds of their class.
+
+    Of a type and class the fastest one; those in front where prefill and decode meet a latency together.
+    """
     assert ask.capacity is not None
     front: dict[tuple[int, int], list[int]] = {}
     keep = np.ones(len(points), bool)
@@ -76,11 +88,11 @@ def _alive(points: Points, ask: Ask, at: IntArray) -> Iterator[int]:
         of = ask.capacity.classes[points.request_class[p]]
         if points.memory_bytes[p] <= points.memory_limit_bytes[p] and _in_time(points, of, p):
             front.setdefault((int(points.worker_type[p]), int(points.request_class[p])), []).append(p)
-    for own in front.values():
-        lowest = None
+    for (_, k), own in front.items():
+        lowest, together = None, ask.capacity.classes[k].request_latency_ns is not None
         for p in sorted(own, key=lambda p: (-points.request_rate[p], points.ttft_ns[p] + points.tpot_ns[p])):
             late = int(points.ttft_ns[p] + points.tpot_ns[p])
-            if ask.constraints or lowest is None or late < lowest:
+            if ask.constraints or lowest is None or (together and late < lowest):
                 lowest = late
                 yield p
 
@@ -99,13 +111,14 @@ def _served(m: Model, t: int, k: int) -> tuple[Any, int]:
     """Aggregated time adds up; a transfer group serves what the slower of its roles does."""
     rate = m.points.request_rate
     total: Any = 0
-    lost = 0
+    agg: list[int] = []
     groups: dict[int, dict[int, list[int]]] = {}
     for p, step in m.time:
         if step != t or m.points.request_class[p] != k:
             continue
         if m.points.role[p] == Role.AGG:
-            total, lost = total + int(rate[p]) * m.time[p, t], lost + int(rate[p])
+            total = total + int(rate[p]) * m.time[p, t]
+            agg.append(p)
         else:
             sides = groups.setdefault(int(m.points.group[p]), {1: [], 2: []})
             sides[int(m.points.role[p])].append(p)
@@ -114,8 +127,18 @@ def _served(m: Model, t: int, k: int) -> tuple[Any, int]:
         both = m.cp.new_int_var(0, min(most), "")
         for own in sides.values():
             m.cp.add(both <= sum(int(rate[p]) * m.time[p, t] for p in own))
-        total, lost = total + both, lost + max(sum(int(rate[p]) for p in own) for own in sides.values())
+        total = total + both
+    lost = _lost(m, agg) + sum(max(_lost(m, own) for own in sides.values()) for sides in groups.values())
     return total, lost
+
+
+def _lost(m: Model, own: list[int]) -> int:
+    """Rounding time down to whole parts loses less than one part at each type in use."""
+    fastest: dict[int, int] = {}
+    for p in own:
+        w, rate = int(m.points.worker_type[p]), int(m.points.request_rate[p])
+        fastest[w] = max(fastest.get(w, 0), rate)
+    return sum(sorted(fastest.values(), reverse=True)[: m.ask.types_per_role])
 
 
 def most_workers(m: Model, p: int) -> int:

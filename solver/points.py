@@ -5,7 +5,7 @@ micro-tokens per second, nanoseconds), rounded once by whoever makes the points:
 same problem and can be compared to the last digit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
@@ -72,6 +72,14 @@ class Points:
         """The points at ``index`` (a mask or positions)."""
         arrays = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "degrees"}
         return Points(**arrays, degrees={name: values[index] for name, values in self.degrees.items()})
+
+    @staticmethod
+    def joined(parts: "Sequence[Points]") -> "Points":
+        """One set of points after the other."""
+        names = [f.name for f in fields(Points) if f.name != "degrees"]
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        degrees = {name: np.concatenate([part.degrees[name] for part in parts]) for name in DEGREES}
+        return Points(**arrays, degrees=degrees)
 
 
 @dataclass(frozen=True)

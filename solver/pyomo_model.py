@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from aicfg.solver.answer import Ended, Outcome
+from aicfg.solver.capacity_points import capacity_points
 from aicfg.solver.errors import UnsupportedAskError
 from aicfg.solver.highs import OPTIONS, integer_bound
 from aicfg.solver.points import Ask, Points
@@ -117,8 +118,11 @@ def export(points: Points, ask: Ask, path: Path) -> None:
     path = Path(path)
     if path.suffix not in (".lp", ".mps"):
         raise UnsupportedAskError(f"export: {path.name!r} ends in neither .lp nor .mps")
-    allowed = points.take(within(points, ask))
-    program = state(allowed.take(needed(allowed, ask)), ask)
+    if ask.capacity is not None:
+        program = state(points.take(capacity_points(points, ask)), ask)
+    else:
+        allowed = points.take(within(points, ask))
+        program = state(allowed.take(needed(allowed, ask)), ask)
     if not program.points:
         raise UnsupportedAskError("export: no point is within the bounds, so there is no program to write")
     model = pyomo_model(program)

@@ -96,10 +96,13 @@ def deployment(plan: Plan, settings: Settings) -> Deployment:
 
 def _types(plan: Plan, settings: Settings, model: str, gpus_per_node: Mapping[str, int]) -> list[WorkerType]:
     workload, serving = plan.inputs["workload"], plan.inputs["serving"]
+    served = [(int(workload.get("isl", 0)), int(workload.get("osl", 0)), int(workload.get("prefix") or 0))]
+    if plan.capacity is not None:  # what every class needs
+        served = [(each.isl, each.osl, each.prefix) for each in plan.capacity.classes]
     asked = Asked(
-        isl=int(workload["isl"]),
-        osl=int(workload["osl"]),
-        prefix=int(workload.get("prefix") or 0),
+        isl=max(lengths[0] for lengths in served),
+        osl=max(lengths[1] for lengths in served),
+        prefix=min(lengths[2] for lengths in served),
         drafts=int((serving.get("speculative") or {}).get("nextn") or 0),
         memory_fraction=serving.get("memory_fraction"),
     )

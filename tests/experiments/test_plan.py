@@ -37,6 +37,7 @@ FIELDS = [
     "cost_per_hour",
     "left_out",
     "gives_up",
+    "capacity",
     "counted",
 ]
 POOL_FIELDS = [
