@@ -49,9 +49,31 @@ def _busy(curve: Curve) -> FloatArray:
 def tpot_at(model: ServingModel, curve: Curve, level: float, loop: Loop) -> FloatArray:
     """TPOT (N,) of a curve's points that a share ``level`` of requests stays below, in ms.
 
-    A decode worker alone makes the tokens of all its requests at one pace.
+    A decode worker makes the tokens of all its requests at one pace: only how many there are varies.
     """
-    return flow_of(model, curve).tpot_quantile(level, loop) if curve.role == "agg" else curve.tpot_ms
+    if curve.role == "agg":
+        return flow_of(model, curve).tpot_quantile(level, loop)
+    if curve.role == "prefill" or loop == "closed":
+        return curve.tpot_ms
+    return _decoding_alone(model, curve).tpot_quantile(level, loop)
+
+
+def _decoding_alone(model: ServingModel, curve: Curve) -> Flow:
+    """A decode worker as a rank that no prompt interrupts."""
+    nothing, others = np.zeros(len(curve.batch)), curve.batch - 1.0
+    alone = model.curve("decode", curve.layout, np.ones(1, np.int64)).tpot_ms
+    return Flow(
+        ttft_ms=nothing,
+        tpot_ms=curve.tpot_ms,
+        mean_wait_ms=nothing,
+        prompt_ms=nothing,
+        busy=nothing,
+        step_ms=curve.step_ms,
+        interference_ms=nothing,
+        others=others,
+        slope_ms=np.maximum(curve.tpot_ms - alone, 0.0) / np.maximum(others, 1.0),
+        length_variation=0.0,
+    )
 
 
 def flow_of(model: ServingModel, curve: Curve) -> Flow:

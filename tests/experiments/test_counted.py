@@ -171,7 +171,7 @@ def test_percentiles_cost_throughput(mode: str) -> None:
     assert means.tokens_per_s >= closed.tokens_per_s >= poisson.tokens_per_s > 0  # type: ignore[operator]
     for plan, bound in ((closed, 30), (poisson, 30)):
         assert plan.counted is not None and plan.counted.tpot_percentile == 90
-        assert plan.tpot_ms <= plan.counted.tpot_ms <= bound  # type: ignore[operator]
+        assert plan.tpot_ms - 1e-5 <= plan.counted.tpot_ms <= bound  # type: ignore[operator]
         assert plan.certificate.recomputed == pytest.approx(plan.objective.value, rel=1e-5)
 
 
