@@ -30,6 +30,8 @@ BALANCED_SHARE = 0.8
 @prices(Experts)
 def experts_ms(pricing: Pricing, op: Experts, load: StepLoad) -> FloatArray:
     """The experts of one layer over the tokens of every attention-data-parallel rank."""
+    if op.component == "bfloat16":
+        pricing = pricing.with_experts_in("bfloat16")
     degrees = (op.moe_tp, op.moe_ep)
     shape = ExpertShape(
         op.hidden, op.inner, op.topk, op.experts, *degrees, skew=op.skew, gated=op.gated, slots=op.experts

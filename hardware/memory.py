@@ -111,7 +111,8 @@ class MemoryModel:
         width = widths[max(tp for tp in widths if tp <= self.layout.tp)]
         needed = 2.0 * tokens * self._token_width(memory.activations_by[backend]) * width
         if arch.moe is not None and arch.family in memory.workspace_families:
-            pooled = tokens * self._token_width(memory.workspace_by[backend]) * self.layout.dp
+            wide = arch.hidden_size if arch.gemma else self._token_width(memory.workspace_by[backend])
+            pooled = tokens * wide * self.layout.dp
             needed += pooled * arch.moe.experts * arch.moe.topk / self.layout.moe_ep / 32.0
         needed = np.maximum(needed, memory.activation_floor_bytes[backend])
         return needed * memory.activation_factor[backend]

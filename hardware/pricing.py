@@ -10,6 +10,7 @@ estimate, and at the speed of light; the data mode chooses.
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TypeVar, cast
@@ -194,6 +195,12 @@ class Pricing:
         if self.mode is DataMode.SILICON:
             return " (to fill the gap: the data mode hybrid, or a systems path with tables of your own)"
         return " (to fill the gap: the data mode sol, or a systems path with tables of your own)"
+
+    def with_experts_in(self, dtype: str) -> "Pricing":
+        """The same prices and ledger with the experts in another number format."""
+        twin = copy.copy(self)
+        twin.quant, twin._priced, twin._twins = replace(self.quant, moe=dtype), {}, {}
+        return twin
 
     def _twin(self, mode: DataMode) -> "Pricing":
         """The same tables and ledger in another mode (and with a memory of its own)."""

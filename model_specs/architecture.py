@@ -6,11 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from aicfg.model_specs.attention_kinds import AttentionKind
 from aicfg.model_specs.checkpoint import CheckpointQuant, checkpoint_quant
 from aicfg.model_specs.config_keys import ConfigKeys
 from aicfg.model_specs.config_parts import attention_parts, moe_facts, windows
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.facts import entry_names, read_entry
+from aicfg.model_specs.gemma_facts import GemmaFacts
 from aicfg.model_specs.parts import (
     CHOOSES,
     BlockIndexFacts,
@@ -69,6 +71,11 @@ class Architecture:
     lightning: LightningFacts | None = None
     delta: DeltaFacts | None = None
     mamba: MambaFacts | None = None
+    gemma: GemmaFacts | None = None
+    attentions: tuple[AttentionKind, ...] = ()
+    """Its kinds where layers differ in the shape of their attention."""
+    head_gate: bool = False
+    """Each head's output is scaled by a gate of its own."""
     output_gate: bool = False
     """The attention's output is scaled by a gate as wide as the queries, from a projection of its own."""
     checkpoint: CheckpointQuant = field(default_factory=CheckpointQuant)
@@ -142,7 +149,6 @@ class Architecture:
             hf_class=_class_name(config, source),
             nextn=keys.count("num_nextn_predict_layers", default=0),
             moe=moe,
-            output_gate=bool(facts.get("output_gate", False)),
             **attention_parts(keys, facts, layers),
             checkpoint=checkpoint_quant(config, hf_quant, source, facts.get("kvcache", "")),
             source=source + remark,

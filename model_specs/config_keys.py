@@ -54,6 +54,17 @@ _MOST = {
     "conv_kernel": 2**10,
     "chunk_size": 2**16,
     "moe_latent_size": 2**20,
+    "full_heads": 2**14,
+    "full_kv_heads": 2**14,
+    "full_head_dim": 2**14,
+    "full_value_dim": 2**14,
+    "windowed_heads": 2**14,
+    "windowed_kv_heads": 2**14,
+    "windowed_head_dim": 2**14,
+    "windowed_value_dim": 2**14,
+    "num_kv_shared_layers": 10_000,
+    "hidden_size_per_layer_input": 2**20,
+    "vocab_size_per_layer_input": 2**26,
 }
 """Beyond these a value is a mistake: at least ten times what any published model has."""
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from aicfg.model_specs.attention_kinds import attention_kinds
 from aicfg.model_specs.config_keys import ConfigKeys
+from aicfg.model_specs.gemma_facts import gemma_facts
 from aicfg.model_specs.parts import (
     CHOOSES,
     WIDE,
@@ -22,7 +24,10 @@ _NO_ROPE_INTERVAL = 4
 
 def moe_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> MoeFacts | None:
     """The mixture of experts of a class that has one."""
-    if not facts.get("experts") or (facts.get("mamba") and "E" not in mixers(keys.config)):
+    flag = facts.get("experts")
+    if not flag or (facts.get("mamba") and "E" not in mixers(keys.config)):
+        return None
+    if isinstance(flag, str) and not keys.flag(flag, default=False):
         return None
     experts, topk = keys.count("num_experts"), keys.count("num_experts_per_tok")
     if topk > experts:
@@ -79,6 +84,10 @@ def attention_parts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> 
         "lightning": lightning_facts(keys, facts, layers),
         "delta": delta_facts(keys, facts, layers),
         "mamba": mamba_facts(keys, facts, layers),
+        "gemma": gemma_facts(keys, facts),
+        "attentions": attention_kinds(keys, facts, layers),
+        "output_gate": bool(facts.get("output_gate", False)),
+        "head_gate": "head_gate_key" in facts and keys.flag(facts["head_gate_key"], default=False),
     }
 
 

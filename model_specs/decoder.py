@@ -5,7 +5,9 @@ heads are split as far as they go and replicated beyond. Context parallelism sha
 prefill, and each layer gathers all keys and values; decode does without it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from msgspec import structs
 
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.graph import Graph
@@ -25,6 +27,9 @@ from aicfg.model_specs.operations import (
     Rows,
     Split,
 )
+
+_PROJECTIONS = frozenset({"linear", "q", "kv", "o"})
+"""Parts of a checkpoint that are attention projections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,16 @@ def softmax_attention(step: Step, layers: int) -> tuple[Attention, ...]:
         for name, window, count in kinds
         if count
     )
+
+
+def with_stored_formats(step: Step) -> Step:
+    """The step with attention projections in the formats of the checkpoint; coarsely, all of them or none."""
+    counts, arch = step.graph.conventions, step.arch
+    if counts.coarse_hybrids and arch.checkpoint.unquantised & _PROJECTIONS:
+        kept = replace(arch.checkpoint, unquantised=arch.checkpoint.unquantised | _PROJECTIONS)
+        arch = replace(arch, checkpoint=kept)
+    heeding = structs.replace(counts, unquantised_attention_of_gqa=True)
+    return replace(step, arch=arch, graph=structs.replace(step.graph, conventions=heeding))
 
 
 def attention_component(step: Step, *projections: str) -> Component:

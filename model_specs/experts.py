@@ -27,17 +27,23 @@ _PREPARING = ("nvlink_two_sided",)
 
 
 def expert_block(
-    step: Step, *, shared: bool = True, router: bool = True, pace: float = 1, summed: bool = False
+    step: Step,
+    *,
+    shared: bool = True,
+    router: bool = True,
+    pace: float = 1,
+    summed: bool = False,
+    component: Component = "moe",
 ) -> tuple[Operation, ...]:
     """Router, experts and, if wanted, shared experts of all layers; dense FFNs where a layer has one.
 
     In decode, shared experts run beside the routed ones on a stream of their own. ``pace`` scales every
     repetition: below 1 where an engine overlaps consecutive operations. ``summed``: the attention's output
-    is summed already, the exchange need not do it.
+    is summed already, the exchange need not do it. ``component``: whose format the experts' weights follow.
     """
     layers = step.arch.num_layers - dense_layers(step)
     if step.transport is None:
-        blocks = _fused(step, layers * pace, shared=shared, summed=summed)
+        blocks = _fused(step, layers * pace, shared=shared, summed=summed, component=component)
     else:
         blocks = _wide(step, step.transport, layers * pace, shared=shared, router=router)
     return (*_dense(step, pace), *blocks)
@@ -45,7 +51,8 @@ def expert_block(
 
 def dense_layers(step: Step) -> int:
     """Layers charged with a dense FFN."""
-    return 0 if step.graph.conventions.experts_in_every_layer else _moe(step).dense_layers
+    everywhere = step.graph.conventions.experts_in_every_layer and not step.arch.attentions
+    return 0 if everywhere else _moe(step).dense_layers
 
 
 def _dense(step: Step, pace: float) -> tuple[Operation, ...]:
@@ -54,15 +61,16 @@ def _dense(step: Step, pace: float) -> tuple[Operation, ...]:
     if not layers:
         return ()
     inner = step.arch.intermediate_size // step.layout.tp
+    network = ffn("dense_", step.arch, inner, layers, step.split, low_precision=True)
+    if step.arch.attentions and step.graph.conventions.coarse_hybrids:
+        return network
     before = () if step.transport else all_reduce("dense_attention_allreduce", step, layers)
-    return (
-        *before,
-        *ffn("dense_", step.arch, inner, layers, step.split, low_precision=True),
-        *all_reduce("dense_ffn_allreduce", step, layers),
-    )
+    return (*before, *network, *all_reduce("dense_ffn_allreduce", step, layers))
 
 
-def _fused(step: Step, count: float, *, shared: bool, summed: bool) -> tuple[Operation, ...]:
+def _fused(
+    step: Step, count: float, *, shared: bool, summed: bool, component: Component
+) -> tuple[Operation, ...]:
     moe, layout = _moe(step), step.layout
     ranks = (layout.moe_tp, layout.moe_ep, layout.dp)
     width = moe.latent or step.arch.hidden_size
@@ -78,7 +86,9 @@ def _fused(step: Step, count: float, *, shared: bool, summed: bool) -> tuple[Ope
         _router(step, count),
         *narrowed,
         exchange("expert_dispatch", width, before=True),
-        Experts("experts", width, moe.inner, moe.topk, moe.experts, *ranks, moe.skew, moe.gated, count=count),
+        Experts(
+            "experts", width, moe.inner, moe.topk, moe.experts, *ranks, moe.skew, moe.gated, count, component
+        ),
         *(combine + widened if _combined(step) == width else widened + combine),
     )
     if not shared or not moe.shared_inner:

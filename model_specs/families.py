@@ -21,6 +21,8 @@ FAMILIES = (
     "block_sparse",
     "state_space",
     "compressed",
+    "mixed_attention",
+    "gemma",
 )
 """Each is a module with ``operations(step)`` and ``illegal(arch, layout, graph)``."""
 

@@ -9,8 +9,6 @@ softmax layers' output is gated too. Every layer ends in a dense FFN, or in expe
 
 from dataclasses import replace
 
-from msgspec import structs
-
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.decoder import (
     Step,
@@ -20,6 +18,7 @@ from aicfg.model_specs.decoder import (
     ffn_block,
     lm_head,
     stage_hand_over,
+    with_stored_formats,
 )
 from aicfg.model_specs.experts import expert_block
 from aicfg.model_specs.graph import Graph
@@ -28,12 +27,10 @@ from aicfg.model_specs.legality import illegal_blocks, illegal_dense, illegal_gr
 from aicfg.model_specs.operations import Component, DeltaRule, Elementwise, Gemm, Operation
 from aicfg.model_specs.recurrent import DeltaFacts
 
-_PROJECTIONS = frozenset({"linear", "q", "kv", "o"})
-
 
 def operations(step: Step) -> tuple[Operation, ...]:
     """One forward step."""
-    step = _as_stored(step)
+    step = with_stored_formats(step)
     softmax = replace(step, arch=replace(step.arch, num_layers=step.arch.softmax_layers, delta=None))
     return (
         *embedding(step),
@@ -43,16 +40,6 @@ def operations(step: Step) -> tuple[Operation, ...]:
         lm_head(step),
         *stage_hand_over(step),
     )
-
-
-def _as_stored(step: Step) -> Step:
-    """The step with attention projections in the checkpoint's formats; coarsely, all of them or none."""
-    counts, arch = step.graph.conventions, step.arch
-    if counts.coarse_hybrids and arch.checkpoint.unquantised & _PROJECTIONS:
-        kept = replace(arch.checkpoint, unquantised=arch.checkpoint.unquantised | _PROJECTIONS)
-        arch = replace(arch, checkpoint=kept)
-    heeding = structs.replace(counts, unquantised_attention_of_gqa=True)
-    return replace(step, arch=arch, graph=structs.replace(step.graph, conventions=heeding))
 
 
 def _delta_block(step: Step, facts: DeltaFacts) -> tuple[Operation, ...]:

@@ -54,7 +54,11 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     decay's projection in the other projections' format, attention projections quantised all or none; on
     TensorRT-LLM the attention's output summed twice and shared experts after the routed ones. Mamba models:
     kernels of all heads on every rank, a cache in every layer and no states, the whole embedding on every
-    rank, a third all-reduce around the experts, shared experts after them, latent projections split."""
+    rank, a third all-reduce around the experts, shared experts after them, latent projections split. Models
+    with two kinds of attention: no sums over tp but around experts, the whole embedding on every rank; Gemma
+    4 without its further norms, norms of queries and keys, shared caches and inputs of layers, and with
+    experts in the dense FFN's format; MiMo-V2's marks of windows read the other way round, its cache
+    without them."""
     tied_embedding_twice: bool = False
     """Count the weights of an output embedding that is the input embedding a second time."""
 

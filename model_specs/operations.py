@@ -114,6 +114,7 @@ class Experts(Struct, frozen=True, cache_hash=True):
     """How unevenly tokens choose experts: a distribution of the tables, such as ``power_law_1.2``."""
     gated: bool = True
     count: float = 1
+    component: Component = "moe"
 
 
 class ExpertExchange(Struct, frozen=True, cache_hash=True):

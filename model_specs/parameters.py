@@ -1,7 +1,9 @@
 """Number of parameters of a whole model."""
 
 from aicfg.model_specs.architecture import Architecture
+from aicfg.model_specs.attention_kinds import AttentionKind
 from aicfg.model_specs.compressed import parameters as compressed_parameters
+from aicfg.model_specs.gemma_facts import GemmaFacts
 from aicfg.model_specs.parts import BlockIndexFacts, IndexerFacts, LatentFacts, MoeFacts
 
 
@@ -26,6 +28,8 @@ def _attention(arch: Architecture) -> int:
         return compressed_parameters(arch, arch.compressed)
     if arch.block_index is not None:
         return arch.num_layers * _grouped_query(arch) + _block_indexes(arch, arch.block_index)
+    if arch.attentions:
+        return sum(_of_kind(arch, kind) for kind in arch.attentions)
     recurrent = arch.recurrent.layers * arch.recurrent.parameters(arch.hidden_size) if arch.recurrent else 0
     return arch.softmax_layers * _grouped_query(arch) + recurrent
 
@@ -38,6 +42,15 @@ def _grouped_query(arch: Architecture) -> int:
     output_bias = hidden if "output" in arch.biases else 0
     head_norms = 2 * arch.head_dim if arch.qk_norm else 0
     return weights + qkv_bias + output_bias + head_norms
+
+
+def _of_kind(arch: Architecture, kind: AttentionKind) -> int:
+    """Attention of the layers of one kind."""
+    queries = kind.layers * (arch.hidden_size * kind.heads * (kind.head_dim + kind.value_dim))
+    keys_values = kind.owners * arch.hidden_size * kind.kv_heads * kind.key_value_columns
+    head_norms = (kind.layers + kind.owners) * kind.head_dim if arch.qk_norm else 0
+    gates = kind.layers * arch.hidden_size * kind.heads if arch.head_gate else 0
+    return queries + keys_values + head_norms + gates
 
 
 def _latent(arch: Architecture, facts: LatentFacts) -> int:
@@ -64,10 +77,18 @@ def _feed_forward(arch: Architecture) -> int:
     ups = 2 if arch.gated_mlp else 1
     bias = ups * arch.intermediate_size + arch.hidden_size if "mlp" in arch.biases else 0
     dense = (ups + 1) * arch.hidden_size * arch.intermediate_size + bias
+    if arch.gemma is not None:
+        mixtures = arch.num_layers * _mixture(arch.hidden_size, arch.moe) if arch.moe else 0
+        return arch.num_layers * dense + mixtures + _beside(arch, arch.gemma)
     if arch.moe is None:
         return arch.feed_forwards * dense
     mixtures = arch.feed_forwards - arch.moe.dense_layers
     return arch.moe.dense_layers * dense + mixtures * _mixture(arch.hidden_size, arch.moe)
+
+
+def _beside(arch: Architecture, facts: GemmaFacts) -> int:
+    mixture = arch.moe is not None
+    return facts.parameters(arch.hidden_size, arch.num_layers, arch.intermediate_size, mixture)
 
 
 def _mixture(hidden: int, moe: MoeFacts) -> int:

@@ -57,7 +57,8 @@ def _bytes(operation: Operation, quant: Quant) -> float:
         case Embedding(vocabulary=rows, width=width, count=count):
             return rows * width * count * _EMBEDDING_BYTES
         case Experts() | ExpertCompute():
-            return _expert_elements(operation) * _element("moe", quant)
+            component = operation.component if isinstance(operation, Experts) else "moe"
+            return _expert_elements(operation) * _element(component, quant)
         case WideLatentAttention(parameters=parameters, count=count, component=component):
             return parameters * count * _element(component, quant)
         case SparseLatentModule(projections=projections) | BlockSparseModule(projections=projections):
@@ -113,11 +114,22 @@ def kv_bytes_per_sequence(
         indexed = not conventions.block_sparse_by_convention
         index = arch.block_index.layers * arch.block_index.head_dim * element if indexed else 0
         return (arch.num_layers * layer + index) * tokens
-    if arch.mamba is not None and conventions.coarse_hybrids:
+    if conventions.coarse_hybrids and (arch.mamba is not None or arch.family == "mixed_attention"):
         return layer * arch.num_layers * tokens
+    if arch.attentions:
+        return _of_kinds(arch, layout, element, tokens, shares=not conventions.coarse_hybrids)
     whole = arch.softmax_layers - arch.windowed_layers
     kept = _at_most(tokens, arch.sliding_window) if arch.windowed_layers else tokens
     return layer * (whole * tokens + arch.windowed_layers * kept) + _state_bytes(arch, layout)
+
+
+def _of_kinds(arch: Architecture, layout: Layout, element: float, tokens: Tokens, *, shares: bool) -> Tokens:
+    """Of attention of several shapes; ``shares``: layers without keys and values of their own keep none."""
+    kept: Tokens = 0.0 * tokens
+    for kind in arch.attentions:
+        seen = _at_most(tokens, kind.window) if kind.window else tokens
+        kept = kept + (kind.owners if shares else kind.layers) * kind.cached(layout.tp) * element * seen
+    return kept
 
 
 def _at_most(tokens: Tokens, window: int) -> Tokens:

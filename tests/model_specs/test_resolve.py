@@ -25,12 +25,15 @@ CONFIG = {
 }
 
 
-def test_the_assumed_family_reaches_every_place(tmp_path: Path) -> None:
+def test_the_assumed_family_reaches_every_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An id of the catalogue and a folder alike are read as the family that is assumed for their class."""
-    arch = load_architecture("google/gemma-4-26B-A4B", assume_family="llama")
-    assert (arch.family, arch.hidden_size) == ("llama", 2816)
-    assert arch.source.endswith("Gemma4ForConditionalGeneration read as llama (assumed)")
     entry = catalogue_config("zai-org/GLM-5")
+    unknown = {**CONFIG, "architectures": ["NobodyForCausalLM"]}
+    (tmp_path / "nobody.yaml").write_text(f"nobody/model: {json.dumps(unknown)}\n")
+    monkeypatch.setattr(resolve, "_CATALOG", tmp_path)
+    arch = load_architecture("nobody/model", assume_family="llama")
+    assert (arch.family, arch.hidden_size) == ("llama", 1024)
+    assert arch.source.endswith("NobodyForCausalLM read as llama (assumed)")
     assert entry is not None
     (tmp_path / "config.json").write_text(json.dumps({**entry[1], "architectures": ["NobodyForCausalLM"]}))
     assert load_architecture(str(tmp_path), assume_family="moe").moe == MoeFacts(256, 8, 2048, 2048, 3)
