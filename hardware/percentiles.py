@@ -60,7 +60,7 @@ def tpot_at(model: ServingModel, curve: Curve, level: float, loop: Loop) -> Floa
 
 def _decoding_alone(model: ServingModel, curve: Curve) -> Flow:
     """A decode worker as a rank that no prompt interrupts."""
-    nothing, others = np.zeros(len(curve.batch)), curve.batch - 1.0
+    nothing, others = np.zeros(len(curve.batch)), curve.batch.astype(np.float64) - 1.0
     alone = model.curve("decode", curve.layout, np.ones(1, np.int64)).tpot_ms
     return Flow(
         ttft_ms=nothing,
