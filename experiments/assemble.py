@@ -211,13 +211,17 @@ def ask(case: Case, found: Candidates, mode: Mode, time_limit_s: float | None) -
 
 
 def pools_of(case: Case) -> tuple[Pool, ...]:
-    """The fleet's pools; those that cannot be priced are there too, so that constraints can name them."""
-    nodes = {each.pool: each.model.system.gpus_per_node for each in case.models}
+    """The fleet's pools; those that cannot be priced are there too, so that constraints can name them.
+
+    A worker lies within the GPUs that NVLink joins: of a rack where the system has such, else of a node.
+    """
+    systems = {each.pool: each.model.system for each in case.models}
+    domains = {number: system.gpus_per_rack or system.gpus_per_node for number, system in systems.items()}
     return tuple(
         Pool(
             pool.label,
             pool.gpus,
-            nodes.get(number, pool.gpus),
+            pool.gpus_per_node or domains.get(number, pool.gpus),
             None if pool.price_per_gpu_hour is None else round(pool.price_per_gpu_hour * MICRO),
         )
         for number, pool in enumerate(case.experiment.fleet.every)

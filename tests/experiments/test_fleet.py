@@ -168,3 +168,19 @@ def test_an_estimate_is_of_one_system(run: Callable[..., Any], write: Callable[.
     code, _, err = run("estimate", path, "--role", "agg", "--tp", "4")
     assert code == 2
     assert "fleet.pools: an estimate is of one system" in err
+
+
+@pytest.mark.parametrize(
+    ("fleet", "workers"),
+    [
+        ({"system": "gb200", "gpus": 72}, 4),
+        ({"system": "gb200", "gpus": 144}, 8),
+        ({"system": "gb200", "gpus": 144, "gpus_per_node": 144}, 9),
+    ],
+)
+def test_a_worker_lies_within_the_gpus_that_nvlink_joins(fleet: dict[str, Any], workers: int) -> None:
+    """Of a rack of 72 four workers of 16 GPUs take 64: the rest is too few, and no worker crosses racks."""
+    search = {"agg": {"gpus_per_worker": [16], "tp": [4], "batch": [16]}}
+    serving = {"backend": "trtllm", "mode": "agg", "search": search}
+    plan = solve({**BASE, "fleet": fleet, "serving": serving})
+    assert sum(pool.workers for pool in plan.pools) == workers
