@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
@@ -163,16 +163,22 @@ def engine_at(model: ServingModel, layout: Layout, batch: int, chunk: int) -> En
     """One rank of an aggregated worker, as the profile says that its engine schedules."""
     work, backend = model.workload, model.tables.backend
     rule, share = model.profile.aggregated[backend], model.profile.memory.kv_budget[backend].reserved_answer
-    flow = isinstance(rule, FlowLaw)
-    return Engine(
+    engine = Engine(
         costs=step_costs(model, "agg", layout, 2.0 * batch, chunk),
-        prompts=rule.prompts if isinstance(rule, FlowLaw) else "beside",
+        prompts="beside",
         chunk_tokens=chunk,
         cache_tokens=max(most_requests(model, layout), batch) * (work.isl + share * work.osl),
         reserved_answer=share,
         progress=model.speculative.progress,
-        first_token_ms=rule.first_token_ms if isinstance(rule, FlowLaw) else 0.0,
-        first_token_steps=rule.first_token_steps if flow and isinstance(rule, FlowLaw) else 0.0,
+    )
+    if not isinstance(rule, FlowLaw):  # such a profile says nothing of what is not computing
+        return engine
+    return replace(
+        engine,
+        prompts=rule.prompts,
+        interference=rule.interference,
+        first_token_ms=rule.first_token_ms,
+        first_token_steps=rule.first_token_steps,
     )
 
 

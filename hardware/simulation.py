@@ -77,6 +77,8 @@ class Engine:
     """Share of an answer for which room is reserved at admission."""
     progress: float = 1.0
     """Tokens that a request gains in a decode step."""
+    interference: float = 1.0
+    """Share of a prompt step's delay that decoding requests meet: engines overlap some of it."""
     first_token_ms: float = 0.0
     """What every first token takes beside computing."""
     first_token_steps: float = 0.0
@@ -225,16 +227,31 @@ class _Run:
                 finished.append(request)
             if not budget:
                 break
-        beside = len(self.decoding) if self.engine.prompts == "beside" else 0
-        self.now += self.engine.costs.mixed_ms(chunks, beside, self.length / max(beside, 1))
-        if beside:
-            self._progress(1.0)
+        self._compute(chunks)
         for request in finished:
             self.computing.popleft()
             self._first[request] = self.now
             steps = (self._osl[request] - 1) / self.engine.progress
             heappush(self.decoding, (self.step + steps, request))
             self.length += self._isl[request]
+
+    def _compute(self, chunks: list[tuple[int, int]]) -> None:
+        """The time of a step with prompts, and what the decoding requests gain in it."""
+        engine, decoding = self.engine, len(self.decoding)
+        if not decoding:
+            self.now += engine.costs.mixed_ms(chunks, 0, 0.0)
+            return
+        length = self.length / decoding
+        plain = engine.costs.decode_ms(decoding, length)
+        if engine.prompts == "beside":
+            delay = max(engine.costs.mixed_ms(chunks, decoding, length) - plain, 0.0)
+            self.now += plain + engine.interference * delay
+            self._progress(1.0)
+        else:
+            delay = engine.costs.mixed_ms(chunks, 0, 0.0)
+            self.now += max(engine.interference, 1.0) * delay
+            if engine.interference < 1.0:
+                self._progress((1.0 - engine.interference) * delay / plain)
 
     def _decode_steps(self) -> None:
         """Equal steps up to the next event."""

@@ -132,3 +132,11 @@ def test_surface_is_linear_between_and_beyond() -> None:
     """Bilinear on its grid, carried on past the ends."""
     surface = Surface([0.0, 2.0], [0.0, 1.0], np.array([[0.0, 1.0], [4.0, 5.0]]))
     assert surface(1.0, 0.5) == 2.5 and surface(3.0, 0.0) == 6.0
+
+
+def test_engines_overlap_some_of_a_prompt() -> None:
+    """With half of the interference, half of a prompt's delay is met, beside as well as alone."""
+    requests = asked((100, 11), (100, 2), at=[0.0, 13.0])
+    for policy, delay in (("beside", 10.1), ("alone", 12.0)):
+        whole, half = (simulate(engine(policy, interference=share), requests) for share in (1.0, 0.5))
+        assert whole.end_ms[0] - half.end_ms[0] == pytest.approx(delay / 2, abs=2.0)
