@@ -5,7 +5,7 @@
 The peer's cell is a yes when a row of the engine version whose tables are shipped here passed (of any
 version, where it lists none of that one). Prints how often both agree, and each cell where we say no to its
 yes, with the reason; with ``--ours`` also where we say yes to its no, with the best plan for that cell
-(4,000 tokens in, 1,000 out, 64 GPUs, a loose agreement). ``--models`` takes parts of model ids.
+(4,000 tokens in, 1,000 out, 128 GPUs, a loose agreement). ``--models`` takes parts of model ids.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from aicfg.experiments.words import layout
 from aicfg.hardware.places import Places
 from aicfg.model_specs.errors import AicfgError
 
-GPUS = 64
+GPUS = 128
 SLA = {"ttft_ms": 60_000, "tpot_ms": 1_000}
 
 
