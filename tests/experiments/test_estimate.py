@@ -7,6 +7,7 @@ import pytest
 
 import aicfg
 from aicfg.experiments.estimate import Estimate, Worker, estimate
+from aicfg.hardware.curves import Role
 
 MAPPING: dict[str, Any] = {
     "name": "given",
@@ -15,15 +16,19 @@ MAPPING: dict[str, Any] = {
     "sla": {"ttft_ms": 300, "tpot_ms": 10},
     "fleet": {"system": "h100_sxm", "gpus": 32},
 }
+ROLES: tuple[Role, ...] = ("prefill", "decode")
 PREFILL = Worker(role="prefill", tp=4, workers=3)
 DECODE = Worker(role="decode", tp=8, batch=50, workers=2)
 
 
 def test_an_estimate_of_a_plans_workers_is_the_plan() -> None:
     """Given the pools of the best plan, the estimate has its figures, pool by pool."""
-    plan = aicfg.solve({**MAPPING, "serving": {"mode": "disagg", "search": {"decode": {"batch": [50]}}}})
-    assert [(pool.tp, pool.workers) for pool in plan.pools] == [(4, 3), (8, 2)]
-    found = estimate(MAPPING, PREFILL, DECODE)
+    plan = aicfg.solve({**MAPPING, "serving": {"mode": "disagg"}})
+    workers = [
+        Worker(role=role, batch=pool.batch, workers=pool.workers, tp=pool.tp, pp=pool.pp)
+        for role, pool in zip(ROLES, plan.pools, strict=True)
+    ]
+    found = estimate(MAPPING, *workers)
     assert found.mode == "disagg"
     assert [each.pool for each in found.pools] == list(plan.pools)
     for name in ("ttft_ms", "tpot_ms", "request_latency_ms", "tokens_per_s", "tokens_per_s_per_user"):

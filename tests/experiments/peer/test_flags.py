@@ -78,7 +78,7 @@ SOLVED: dict[str, tuple[str, Check]] = {
     "--isl": ("1000", lambda found, base: _rates(found) > _rates(base)),
     "--osl": ("400", lambda found, base: _rates(found) > _rates(base)),
     "--prefix": ("1500", lambda found, base: _rates(found) > _rates(base)),
-    "--ttft": ("150", lambda found, base: max(each["ttft_ms"] for each in found) <= 150),
+    "--ttft": ("300", lambda found, base: max(each["ttft_ms"] for each in found) <= 300),
     "--tpot": ("20", lambda found, base: max(each["tpot_ms"] for each in found) <= 20),
     "--request-latency": (
         "4000",
@@ -158,8 +158,8 @@ def test_what_is_ignored_changes_nothing(flag: str, plans: Callable[..., Plans])
 
 
 def test_chunked_prefill(plans: Callable[..., Plans]) -> None:
-    """Steps that may hold part of a prompt serve more by aggregated workers, and the same by others."""
-    tight = (*BASE, "--tpot", "20")
+    """Where every step counts alike, steps of part of a prompt serve more by aggregated workers alone."""
+    tight = (*BASE, "--tpot", "60", "--profile", "aiconfigurator-0.12")
     plain, chunked = plans(*tight), plans(*tight, "--enable-chunked-prefill")
     rates = [{plan["mode"]: plan["tokens_per_s"] for plan in found} for found in (plain, chunked)]
     assert rates[1]["agg"] > rates[0]["agg"]

@@ -112,7 +112,11 @@ EFFECTS: dict[str, tuple[dict[str, Any], Any, Check]] = {
         lambda new, old: new[0]["pools"][1]["workers"] == 1 < old[0]["pools"][1]["workers"],
     ),
     "nextn": (AGG, 0, lambda new, old: _rate(new) == _rate(old)),
-    "enable_chunked_prefill": ({**AGG, "tpot": 20}, True, lambda new, old: _rate(new) > _rate(old)),
+    "enable_chunked_prefill": (
+        {**AGG, "tpot": 60, "profile": "aiconfigurator-0.12"},
+        True,
+        lambda new, old: _rate(new) > _rate(old),
+    ),
 }
 """Keys: the experiment, the value, and what must hold of the plan beside the one without the key."""
 
