@@ -127,6 +127,11 @@ def solve_ready(case: "Case | CapacityCase", options: Options) -> Plan:
     return solve_capacity_case(case, options)
 
 
+def is_over_time(case: "Case | CapacityCase") -> bool:
+    """Whether the load of a case changes over time."""
+    return not isinstance(case, Case) and case.over_time
+
+
 def asked(case: "Case | CapacityCase") -> tuple[Points, list[Ask]]:
     """The points of a case, and what it asks of them in each of its modes."""
     if isinstance(case, Case):

@@ -140,6 +140,10 @@ def _change_table(changes: Changes) -> Table:
 def _change_words(plan: Plan, changes: Changes) -> str:
     price = "avoided" if changes.change_cost is None else f"{number(changes.change_cost)} each"
     words = f"{changes.kept:,} workers kept, {changes.added:,} added, {changes.removed:,} removed ({price})."
+    if changes.change_cost and plan.objective.value is not None:
+        fee = changes.change_cost * (changes.added + changes.removed)
+        alone = plan.objective.value + (fee if plan.objective.sense == "max" else -fee)
+        words += f" Without what they cost: {value_words(plan.objective, alone)}."
     if changes.today is None:
         words += " Today's workers cannot serve this as they are."
     else:

@@ -1,5 +1,6 @@
 """``aicfg solve``: files in, plans out."""
 
+import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterable, Iterator
@@ -62,8 +63,27 @@ def _add_around(solve: ArgumentParser) -> None:
         metavar="KEY=N",
         help="infeasible: changing this bound is N times as dear",
     )
-    solve.add_argument("--csv", metavar="FILE", help="also write the frontier as CSV")
-    solve.add_argument("--png", metavar="FILE", help="also draw the frontier")
+    solve.add_argument("--csv", metavar="FILE", help="also write the frontier, or the day, as CSV")
+    solve.add_argument("--png", metavar="FILE", help="also draw the frontier, or the day")
+    solve.add_argument("--current", metavar="PLAN", help="the plan.json that runs today (docs/replanning.md)")
+    solve.add_argument(
+        "--change-cost",
+        type=_change_cost,
+        metavar="N",
+        help="what each worker added or removed costs, in the objective's unit; or never",
+    )
+
+
+def _change_cost(text: str) -> float | str:
+    if text == "never":
+        return text
+    try:
+        cost = float(text)
+    except ValueError:
+        cost = -1.0
+    if not 0 <= cost < 1e12:
+        raise ArgumentTypeError(f"got {text!r}; expected a number from 0, or never")
+    return cost
 
 
 def _count(text: str) -> int:
@@ -95,15 +115,15 @@ def _seconds(text: str) -> float:
 
 def run_solve(options: Namespace) -> int:
     """``aicfg solve``: solve, print, save; the exit code."""
-    from aicfg.experiments.api import Options
+    from aicfg.experiments.api import Options, is_over_time
 
     folder = None if options.save_dir is None else Path(options.save_dir)
     if folder is not None:
         from aicfg.experiments.results import check_folder
 
         check_folder(folder)
-    frontier = _frontier(options)
-    jobs = _jobs(options.files, settings_of(options))
+    jobs = _jobs(options.files, [*settings_of(options), *_replan(options)])
+    frontier = _frontier(options, any(is_over_time(job.case) for job in jobs))
     if len(jobs) > 1:
         _refuse_one_file(options, len(jobs))
     if options.export is not None:
@@ -117,7 +137,7 @@ def run_solve(options: Namespace) -> int:
     )
     plans = list(_solved(jobs, asked))
     if options.csv or options.png:
-        _write_frontier(plans, options)
+        _write_files(plans, options)
     if options.json:
         print(json_text(plans[0] if len(jobs) == 1 else plans, indent=2))
     else:
@@ -130,7 +150,13 @@ def run_solve(options: Namespace) -> int:
     return _exit_code(plans) if len(plans) == len(jobs) else INTERRUPTED
 
 
-def _frontier(options: Namespace) -> "Frontier | None":
+def _replan(options: Namespace) -> list[str]:
+    """The plan that runs today, as settings of the experiment."""
+    given = (("current", options.current), ("change_cost", options.change_cost))
+    return [f"replan.{key}={json.dumps(value)}" for key, value in given if value is not None]
+
+
+def _frontier(options: Namespace, over_time: bool) -> "Frontier | None":
     """The frontier that is asked for."""
     if options.png:
         from aicfg.experiments.writing import check_png
@@ -140,23 +166,27 @@ def _frontier(options: Namespace) -> "Frontier | None":
         return "ttft"
     if not options.frontier:
         given = next((name for name in ("csv", "png") if getattr(options, name)), None)
-        if given is not None:
-            raise InputError(f"--{given}: only of use beside --frontier or --frontier-ttft")
+        if given is not None and not over_time:
+            beside = "--frontier, --frontier-ttft or a load over time (load.profile)"
+            raise InputError(f"--{given}: only of use beside {beside}")
         return None
     return "tpot"
 
 
-def _write_frontier(plans: list[Plan], options: Namespace) -> None:
+def _write_files(plans: list[Plan], options: Namespace) -> None:
+    """The frontier, or the day, as a table and as a picture."""
+    from aicfg.experiments.day_files import write_day
     from aicfg.experiments.frontier_files import write_frontier
 
     for plan in plans:
-        write_frontier(plan, options.csv, options.png)
+        write = write_frontier if plan.capacity is None else write_day
+        write(plan, options.csv, options.png)
 
 
 def _refuse_one_file(options: Namespace, count: int) -> None:
     for name in ("csv", "png"):
         if getattr(options, name):
-            raise InputError(f"--{name}: writes one experiment's frontier, {count} are given")
+            raise InputError(f"--{name}: writes the figures of one experiment, {count} are given")
 
 
 class Job(NamedTuple):

@@ -96,11 +96,11 @@ def inputs_of(case: Case) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(case.experiment))
     if not case.experiment.serving.backends:
         del plain["serving"]["backends"]
-    forms = ("classes", "trace", "distribution")
-    lengths = () if any(plain["workload"][key] for key in forms) else ("isl", "osl", "prefix")
-    reduced = ("reduce_to",) if plain["workload"]["trace"] or plain["workload"]["distribution"] else ()
-    shown = (*lengths, *(key for key in forms if plain["workload"][key]), *reduced)
-    plain["workload"] = {key: plain["workload"][key] for key in shown}
+    work = case.experiment.workload
+    if work.isl:
+        plain["workload"] = {"isl": work.isl, "osl": work.osl, "prefix": work.prefix}
+    elif not work.classes:
+        plain["workload"]["reduce_to"] = work.reduce_to
     plain["sla"] = {
         key: value for key, value in plain["sla"].items() if key in BOUNDS or value not in (None, "closed")
     }

@@ -56,7 +56,7 @@ Offers = Annotated[
 OF_A_POOL = ("system", "gpus", "price_per_gpu_hour", "gpus_per_node", "purchase")
 
 
-class Workload(Part, frozen=True, kw_only=True):
+class Workload(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The requests to serve: all of one length, or of several classes, a distribution or a trace."""
 
     isl: Annotated[Tokens, Meta(title="Input sequence length, tokens")] = 0

@@ -51,7 +51,7 @@ def test_an_object_is_checked_too() -> None:
     """An Experiment built in Python with a bad value is refused like a file with it."""
     bad = Experiment(model="m", workload=Workload(isl=0, osl=20), fleet=Fleet(system="s", gpus=4))
     with pytest.raises(
-        InputError, match=r"experiment: workload\.isl: got 0; expected a whole number of tokens"
+        InputError, match=r"experiment: workload\.isl: missing; expected a whole number of tokens"
     ):
         load(bad)
 
