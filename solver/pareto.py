@@ -14,7 +14,6 @@ otherwise
     bounds have one value there is no corner within; else it is halved. Equal programs are solved once.
 """
 
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +29,8 @@ from aicfg.solver.prune import fastest_of_size, strict_front
 from aicfg.solver.scan import agg_tokens
 from aicfg.solver.scope import is_scannable, is_splittable
 from aicfg.solver.splitting import rising
+from aicfg.solver.splitting_ttft import rising_over_both
+from aicfg.solver.staircase import Staircase
 from aicfg.solver.thresholds import Plan
 from aicfg.solver.ways import Ways, ways
 from aicfg.solver.within import within
@@ -87,11 +88,16 @@ def _corners(points: Points, ask: Ask, ttft: bool, settled: bool) -> list[Corner
     if is_scannable(of, free):
         steps = _agg_steps(of, free, ttft) if ask.mode == "agg" else _pair_steps(of, free, ttft)
         plans = _scanned(of, free, steps)
-    elif is_splittable(of, free) and not ttft:
-        plans = rising(of, free)
     else:
-        plans = Halving(of, free, ttft).plans(settled)
+        plans = _split(of, free, ttft) or Halving(of, free, ttft).plans(settled)
     return [_corner(points, ask, {int(allowed[p]): n for p, n in plan.items()}) for plan in plans]
+
+
+def _split(points: Points, ask: Ask, ttft: bool) -> list[Plan] | None:
+    """The plans of the corners where splits of the GPUs are all there is to choose."""
+    if not is_splittable(points, ask):
+        return None
+    return rising_over_both(points, ask) if ttft else rising(points, ask)
 
 
 def _best_of(corners: list[Corner], ttft: bool) -> tuple[Corner, ...]:
@@ -128,26 +134,6 @@ def _agg_steps(points: Points, ask: Ask, ttft: bool) -> list[Step]:
         if tokens[i] and stairs.add(int(points.tpot_ns[i]), int(points.ttft_ns[i])):
             steps.append((int(tokens[i]), int(points.tpot_ns[i]), int(points.ttft_ns[i])))
     return steps
-
-
-class Staircase:
-    """Pairs of which none is at most another in both: what the points with more tokens/s need."""
-
-    def __init__(self) -> None:
-        self.first: list[int] = []
-        self.second: list[int] = []
-
-    def add(self, first: int, second: int) -> bool:
-        """Whether no pair so far is at most this one in both; then it is added."""
-        at = bisect_right(self.first, first)
-        if at and self.second[at - 1] <= second:
-            return False
-        end = at
-        while end < len(self.first) and self.second[end] >= second:
-            end += 1
-        at -= at > 0 and self.first[at - 1] == first
-        self.first[at:end], self.second[at:end] = [first], [second]
-        return True
 
 
 def _pair_steps(points: Points, ask: Ask, ttft: bool) -> list[Step]:

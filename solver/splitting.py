@@ -71,7 +71,7 @@ class Splitting:
         """An agg or a decode point is allowed from now on."""
         pool, size = int(self.points.pool[p]), int(self.points.gpus[p])
         if self.points.role[p] == Role.AGG:
-            self.agg[pool].add(int(self.points.token_rate[p]) * _workers(self.gpus[pool], size), p)
+            self.agg[pool].add(int(self.points.token_rate[p]) * workers_in(self.gpus[pool], size), p)
             return
         for (group, other), prefill in self.prefill.items():
             if group == self.points.group[p]:
@@ -91,7 +91,7 @@ class Splitting:
         if other == pool:
             served = {pool: one_pool(capacity, rate, size)}
         else:
-            alone = rate * _workers(gpus, size)
+            alone = rate * workers_in(gpus, size)
             served = {other: np.minimum(capacity, alone[-1]), pool: np.minimum(capacity[-1], alone)}
         most = int(served[pool][-1])
         for j, each in enumerate(self.served):
@@ -168,7 +168,7 @@ def most_tokens(points: Points, ask: Ask) -> int | None:
     return splitting.best() or None
 
 
-def _workers(gpus: int, size: int) -> IntArray:
+def workers_in(gpus: int, size: int) -> IntArray:
     """Workers of ``size`` in each number of GPUs up to ``gpus``."""
     return np.arange(gpus + 1) // size
 

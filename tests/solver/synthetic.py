@@ -132,7 +132,7 @@ def small(
 def competing(seed: int, pools: int = 1) -> tuple[Points, tuple[Ask, Ask]]:
     """A random small instance of all three roles, asked for aggregated and for disaggregated plans."""
     (agg, _), (pair, ask) = small(seed, "agg", pools), small(seed + 1000, "disagg", pools)
-    fleet = tuple(replace(pool, gpus=min(pool.gpus, 9)) for pool in ask.pools)
+    fleet = tuple(replace(pool, gpus=min(pool.gpus, 9 if pools == 1 else 5)) for pool in ask.pools)
     disagg = replace(ask, pools=fleet)
     return join([agg, pair]), (replace(disagg, mode="agg"), disagg)
 

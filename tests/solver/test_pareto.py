@@ -6,7 +6,7 @@ import oracle
 import pytest
 from synthetic import fleet, small
 
-from aicfg.solver.pareto import Corner, Staircase, frontier
+from aicfg.solver.pareto import Corner, frontier
 from aicfg.solver.points import Ask, Points
 from aicfg.solver.solve import solve
 
@@ -68,12 +68,3 @@ def test_the_optimum_is_on_it(seed):
             meeting[-1].gpus_used,
             meeting[-1].ttft_ns,
         ) >= (best.gpus_used, best.ttft_ns)
-
-
-def test_staircase():
-    """Equal and dominated pairs are refused; a better one takes the place of those it beats."""
-    stairs = Staircase()
-    assert stairs.add(5, 5) and not stairs.add(5, 5) and not stairs.add(6, 5)
-    assert stairs.add(3, 8) and stairs.add(7, 2) and stairs.add(4, 1)
-    assert (stairs.first, stairs.second) == ([3, 4], [8, 1])
-    assert stairs.add(4, 0) and (stairs.first, stairs.second) == ([3, 4], [8, 0])

@@ -8,11 +8,14 @@ import pytest
 from large import fleet as large_fleet
 from synthetic import competing
 
+from aicfg.solver import splitting_ttft
 from aicfg.solver.evaluate import evaluate
 from aicfg.solver.halving import Halving
+from aicfg.solver.pareto import frontier
 from aicfg.solver.points import Ask, Points, Role
 from aicfg.solver.scope import is_splittable
 from aicfg.solver.splitting import Splitting, most_tokens, one_pool, rising
+from aicfg.solver.splitting_ttft import rising_over_both
 from aicfg.solver.within import within
 
 
@@ -84,3 +87,42 @@ def test_the_optimum_alone(seed):
     points, ask = mixed(seed, 1 + seed % 2)
     best = oracle.best(points, ask)
     assert most_tokens(points, ask) == (None if best is None else best[0])
+
+
+@pytest.mark.parametrize("pools", (1, 2))
+@pytest.mark.parametrize("seed", range(40))
+def test_corners_over_tpot_and_ttft(seed, pools):
+    """Every corner of brute force in tokens/s, TPOT and TTFT, each once, and nothing else."""
+    points, ask = mixed(seed, pools)
+    free = replace(ask, ttft_ns=None)
+    points = competing(seed, pools)[0]
+    points = points.take(within(points, free))
+    found = [evaluate(points, free, plan) for plan in rising_over_both(points, free) or []]
+    assert all(not each.broken for each in found)
+    figures = {
+        (
+            -oracle.rates(points, free, plan)[0],
+            oracle.figure(points, free, plan, "tpot"),
+            oracle.figure(points, free, plan, "ttft"),
+        )
+        for plan in oracle.plans(points, free)
+    }
+
+    def matched(one: tuple[int, ...]) -> bool:
+        return any(each != one and all(a <= b for a, b in zip(each, one, strict=True)) for each in figures)
+
+    corners = {each for each in figures if not matched(each)}
+    assert [(each.tpot_ns, each.ttft_ns) for each in found] == sorted((f[1], f[2]) for f in corners)
+    assert {(-each.tokens, each.tpot_ns, each.ttft_ns) for each in found} == corners
+
+
+def test_tables_that_would_be_too_large_are_left_to_others(monkeypatch):
+    """Without room for the tables nothing is found here, and the frontier is halved to instead."""
+    points, ask = mixed(5)
+    corners = frontier(points, ask, ttft=True)
+    monkeypatch.setattr(splitting_ttft, "MOST_CELLS", 0)
+    assert rising_over_both(points, ask) is None
+    halved = frontier(points, ask, ttft=True)
+    assert [(c.tokens, c.tpot_ns, c.ttft_ns) for c in halved] == [
+        (c.tokens, c.tpot_ns, c.ttft_ns) for c in corners
+    ]
