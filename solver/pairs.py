@@ -11,8 +11,14 @@ import numpy as np
 from aicfg.solver.points import Ask, IntArray, Points
 from aicfg.solver.within import tpot_cap
 
+NO_LIMIT = 2**31
+Limits = tuple[int, int]
+"""Most workers of prefill and of decode."""
 
-def served_by_pairs(points: Points, ask: Ask, firsts: IntArray, nexts: IntArray) -> IntArray:
+
+def served_by_pairs(
+    points: Points, ask: Ask, firsts: IntArray, nexts: IntArray, most: Limits = (NO_LIMIT, NO_LIMIT)
+) -> IntArray:
     """Most micro-requests/s of each pair, (prefill, decode); 0 for a pair that cannot be a plan."""
     budget = np.array([pool.gpus for pool in ask.pools], np.int64)[points.pool]
     allowed = points.group[firsts][:, None] == points.group[nexts]
@@ -20,9 +26,12 @@ def served_by_pairs(points: Points, ask: Ask, firsts: IntArray, nexts: IntArray)
     i, j = np.nonzero(allowed)
     p, d = firsts[i], nexts[j]
     one_pool = points.pool[p] == points.pool[d]
-    full = points.request_rate * (budget // points.gpus)
-    served = np.minimum(full[p], full[d])
-    served[one_pool] = _split(points, budget[p[one_pool]], p[one_pool], d[one_pool])
+    workers = budget // points.gpus
+    served = np.minimum(
+        points.request_rate[p] * np.minimum(workers[p], most[0]),
+        points.request_rate[d] * np.minimum(workers[d], most[1]),
+    )
+    served[one_pool] = _split(points, budget[p[one_pool]], p[one_pool], d[one_pool], most)
     if ask.load is not None:
         served[served < ask.load] = 0
     found = np.zeros(allowed.shape, np.int64)
@@ -30,13 +39,14 @@ def served_by_pairs(points: Points, ask: Ask, firsts: IntArray, nexts: IntArray)
     return found
 
 
-def _split(points: Points, budget: IntArray, p: IntArray, d: IntArray) -> IntArray:
+def _split(points: Points, budget: IntArray, p: IntArray, d: IntArray, most: Limits) -> IntArray:
     """Most that each pair in one pool serves, by bisection over the prefill workers."""
     first_gpus, next_gpus = points.gpus[p], points.gpus[d]
     first_rate, next_rate = points.request_rate[p], points.request_rate[d]
 
     def lower(x: IntArray) -> tuple[IntArray, IntArray]:
-        return first_rate * x, next_rate * np.maximum((budget - first_gpus * x) // next_gpus, 0)
+        left = np.maximum((budget - first_gpus * x) // next_gpus, 0)
+        return first_rate * np.minimum(x, most[0]), next_rate * np.minimum(left, most[1])
 
     low, high = np.zeros(len(p), np.int64), budget // first_gpus + 1
     while (high - low > 1).any():
