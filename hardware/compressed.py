@@ -16,7 +16,14 @@ from aicfg.hardware.compressed_light import CompressedContextRoofline, Compresse
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.modes import Source
-from aicfg.hardware.modules import Formats, context_table, decoding_ms, generation_table, prompts_ms
+from aicfg.hardware.modules import (
+    Formats,
+    context_table,
+    decoding_ms,
+    generation_table,
+    piecewise,
+    prompts_ms,
+)
 from aicfg.hardware.pricing import Pricing, prices
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError
 from aicfg.model_specs.operations import CompressedModule
@@ -40,10 +47,11 @@ def compressed_ms(pricing: Pricing, op: CompressedModule, load: StepLoad) -> Flo
 def _prompts_ms(pricing: Pricing, op: CompressedModule, prompts: Prompts) -> FloatArray:
     rows = rows_of(pricing, op)
 
-    def module(prefix: FloatArray, length: FloatArray, batch: FloatArray) -> FloatArray:
+    def rows_ms(prefix: FloatArray, length: FloatArray, batch: FloatArray) -> FloatArray:
         times = context_table(pricing, rows)(np.full(len(batch), float(op.heads)), prefix, length, batch)
         return np.maximum(times - overstated_ms(pricing, op, "v1", prefix, length, batch), 0.0)
 
+    module = piecewise(pricing, rows, rows_ms)
     if op.context == 1:
         where = prompts.prefix, prompts.length, prompts.batch
         return prompts_ms(pricing, rows, op.heads, prompts, measured=lambda: module(*where))

@@ -11,8 +11,8 @@ from aicfg.hardware.compressed_choice import FAMILY
 from aicfg.hardware.interpolation import FloatArray, NestedGrid
 from aicfg.hardware.kernels import nearest_ms
 from aicfg.hardware.load import Prompts, StepLoad
+from aicfg.hardware.modules import Module
 from aicfg.hardware.pricing import Pricing
-from aicfg.hardware.sparse_context import Module
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError
 from aicfg.model_specs.operations import Collective, CompressedModule
 from aicfg.model_specs.parts import CHOOSES

@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aicfg.hardware.attention_tables import GenerationAttentionTable
 from aicfg.hardware.estimate import ARITHMETIC, Utilisation
-from aicfg.hardware.interpolation import FloatArray, NestedGrid, Roofline
+from aicfg.hardware.interpolation import FloatArray, IntArray, NestedGrid, Roofline
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
+from aicfg.hardware.modes import Source
 from aicfg.hardware.pricing import Price, Pricing, Reach
 from aicfg.hardware.tables.store import Grid
 from aicfg.model_specs.quantization import element_bytes, flops_class
 
 Reached = Callable[..., FloatArray]
 """Utilisation at coordinates of a grid, its heads left out."""
+Module = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
+"""Times of a module at (prefix, new tokens, batch)."""
 
 
 class Rows(Protocol):
@@ -96,15 +100,55 @@ def prompts_ms(
     where = prompts.prefix, prompts.length, prompts.batch
     at = (np.full(len(prompts.batch), float(heads)), *where)
 
+    def module(*where: FloatArray) -> FloatArray:
+        return context_table(pricing, rows)(np.full(len(where[0]), float(heads)), *where)
+
     def light() -> FloatArray:
         return np.asarray(rows.context_light(pricing)(*at) / ranks)
 
+    def reached() -> IntArray:
+        firmness = context_table(pricing, rows).reach(*at)
+        return np.where(_in_pieces(pricing, rows, *where), Source.INTERPOLATED, firmness)
+
     return pricing.by_mode(
-        measured=measured or (lambda: context_table(pricing, rows)(*at)),
+        measured=measured or (lambda: piecewise(pricing, rows, module)(*where)),
         light=light,
         estimated=lambda: light() / context_reached(pricing, rows, heads)(*where),
-        reach=reach or (lambda: context_table(pricing, rows).reach(*at)),
+        reach=reach or reached,
     )
+
+
+def piecewise(pricing: Pricing, rows: Rows, module: Module) -> Module:
+    """``module``, of prompts longer than any of the rows as the sum over pieces that are as long as they.
+
+    A piece attends to all before it, which the rows behind a prefix tell: pairs of tokens add up, and engines
+    compute long prompts in such pieces. Where no row lies that far behind, the module itself.
+    """
+
+    def whole(prefix: FloatArray, length: FloatArray, batch: FloatArray) -> FloatArray:
+        split = _in_pieces(pricing, rows, prefix, length, batch)
+        if not split.any():
+            return module(prefix, length, batch)
+        times, longest = np.zeros(len(length)), float(context_table(pricing, rows).axes[2][-1])
+        times[~split] = module(prefix[~split], length[~split], batch[~split])
+        for start in np.arange(0.0, length[split].max(), longest):
+            at = split & (length > start)
+            piece = np.minimum(length[at] - start, longest)
+            times[at] += module(prefix[at] + start, piece, batch[at])
+        return times
+
+    return whole
+
+
+def _in_pieces(
+    pricing: Pricing, rows: Rows, prefix: FloatArray, length: FloatArray, batch: FloatArray
+) -> NDArray[np.bool_]:
+    """Prompts longer than any of the rows, all of whose pieces lie between prefixes of the rows."""
+    if pricing.profile.operations.long_sparse_prompts == "extrapolated":
+        return np.zeros(len(batch), dtype=bool)
+    _, prefixes, lengths, _ = context_table(pricing, rows).axes
+    last = prefix + np.floor((length - 1.0) / lengths[-1]) * lengths[-1]
+    return (length > lengths[-1]) & (last <= prefixes[-1])
 
 
 def decoding_ms(

@@ -50,6 +50,7 @@ class Operations(_Part, frozen=True):
     experts_past_the_sweep: Literal["end_point", "slope"]
     short_sparse_prompts: Literal["blended", "apart"]
     shared_sparse_prompts: Literal["corrected", "behind_half"]
+    long_sparse_prompts: Literal["extrapolated", "in_pieces"]
     implausible_rows: Literal["kept", "replaced"]
     products_above_engines: float | None
     """How much longer than on the fastest other engine a quantised dense product may take; None: any."""

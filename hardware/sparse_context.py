@@ -5,13 +5,12 @@ half of the others cost the same, which the module's rows tell. AIConfigurator 0
 a prompt of their own instead, and puts index scores and choice right by what their kernels take on the whole.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.kernels import nearest_ms
 from aicfg.hardware.load import Prompts, StepLoad
+from aicfg.hardware.modules import Module
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError
 from aicfg.model_specs.operations import Collective, SparseLatentModule
@@ -22,10 +21,6 @@ CHOICE = {mode: ("glm5_topk", (INDEX_FORMAT, mode)) for mode in ("top_last", "fl
 """Kernels of one shape: GLM-5's whole indexer. ``flat``: the module was timed on equal scores."""
 SHAPE = (32, 128)
 """Heads of that indexer and their size."""
-
-
-Module = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
-"""Times of whole modules at (prefix, new tokens, batch)."""
 
 
 def shared_prompt_ms(

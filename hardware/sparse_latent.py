@@ -7,7 +7,7 @@ import numpy as np
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.load import Prompts, StepLoad
 from aicfg.hardware.modes import Source
-from aicfg.hardware.modules import context_table, decoding_ms, prompts_ms
+from aicfg.hardware.modules import context_table, decoding_ms, piecewise, prompts_ms
 from aicfg.hardware.pricing import Pricing, prices
 from aicfg.hardware.sparse_context import shared_prompt_ms
 from aicfg.hardware.sparse_rows import CONTEXT, DENSE, GENERATION, SparseRows, rows_of
@@ -26,9 +26,10 @@ def sparse_latent_ms(pricing: Pricing, op: SparseLatentModule, load: StepLoad) -
 def _prompts_ms(pricing: Pricing, op: SparseLatentModule, prompts: Prompts) -> FloatArray:
     rows = rows_of(pricing, op, CONTEXT)
 
-    def module(prefix: FloatArray, length: FloatArray, batch: FloatArray) -> FloatArray:
+    def rows_ms(prefix: FloatArray, length: FloatArray, batch: FloatArray) -> FloatArray:
         return _module_ms(pricing, rows, op.heads, prefix, length, batch)
 
+    module = piecewise(pricing, rows, rows_ms)
     if op.context == 1:
         where = prompts.prefix, prompts.length, prompts.batch
         return prompts_ms(pricing, rows, op.heads, prompts, measured=lambda: module(*where))

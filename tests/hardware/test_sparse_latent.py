@@ -118,3 +118,21 @@ def test_a_prompt_just_past_the_choice_is_not_a_dense_one() -> None:
     assert ms(op, prompts(1, 2049), prices) > 2.0 * ms(op, prompts(1, 2048), prices)
     peers = pricing("h200_sxm", "sglang", FP8, profile="aiconfigurator-0.12")
     assert ms(op, prompts(1, 2049), peers) < 1.1 * ms(op, prompts(1, 2048), peers)
+
+
+def test_a_long_prompt_is_the_sum_of_its_pieces() -> None:
+    """SGLang's rows end at 8,192 new tokens; the second half of 16,384 is measured behind the first."""
+    prices, op = pricing("h200_sxm", "sglang", FP8), structs.replace(GLM5, heads=8)
+    halves = ms(op, prompts(1, 8192), prices) + ms(op, prompts(1, 8192, 8192), prices)
+    assert ms(op, prompts(1, 16384), prices) == pytest.approx(halves)
+    rest = ms(op, prompts(1, 1000, 16384), prices)
+    assert ms(op, prompts(1, 17384), prices) == pytest.approx(halves + rest)
+    peers = pricing("h200_sxm", "sglang", FP8, profile="aiconfigurator-0.12")
+    assert ms(op, prompts(1, 16384), peers) > 1.1 * halves
+
+
+def test_without_rows_behind_a_prefix_there_are_no_pieces() -> None:
+    """vLLM's rows end at 32,768 new tokens, none behind more than 128: a longer prompt is extrapolated."""
+    op = structs.replace(GLM5, heads=8)
+    own, peers = (pricing("h200_sxm", "vllm", FP8, profile=name) for name in ("aicfg", "aiconfigurator-0.12"))
+    assert ms(op, prompts(1, 65536), own) == ms(op, prompts(1, 65536), peers)
