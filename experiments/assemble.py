@@ -4,7 +4,7 @@ Rates become micro-units a second and times nanoseconds, rounded half to even, o
 efficiency applied before. Every engine then solves the same problem.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from aicfg.experiments.prepare import Case, PoolModel
 from aicfg.experiments.schema import AggSearch, RoleSearch, Search, Sla
 from aicfg.hardware.curves import Curve, ServingModel
 from aicfg.hardware.curves import Role as RoleName
+from aicfg.hardware.memory import PARTS, MemoryUse
 from aicfg.hardware.search import SearchSpace, Skipped, curves, every_budget
 from aicfg.model_specs.errors import InputError
 from aicfg.model_specs.layout import Layout
@@ -250,6 +251,7 @@ def _points(sla: Sla, found: list[Curve], owner: list[PoolModel], sizes: IntArra
     def of_type(value: Callable[[Curve], int]) -> IntArray:
         return np.repeat(np.asarray([value(curve) for curve in found], np.int64), sizes)
 
+    efficiency = np.repeat([curve.efficiency for curve in found], sizes)
     memory_bytes, memory_limit_bytes = _memory(found)
     return Points(
         role=of_type(lambda curve: Role[curve.role.upper()]),
@@ -257,10 +259,10 @@ def _points(sla: Sla, found: list[Curve], owner: list[PoolModel], sizes: IntArra
         worker_type=np.repeat(np.arange(len(found)), sizes),
         group=np.repeat(np.asarray(group, np.int64), sizes),
         gpus=of_type(lambda curve: curve.layout.gpus),
-        batch=_joined(found, lambda curve: curve.batch),
-        chunk_tokens=_joined(found, lambda curve: curve.chunk_tokens),
-        request_rate=_joined(found, lambda curve: _integers(curve.requests_per_s * curve.efficiency * MICRO)),
-        token_rate=_joined(found, lambda curve: _integers(curve.tokens_per_s * MICRO)),
+        batch=_joined(found, "batch"),
+        chunk_tokens=_joined(found, "chunk_tokens"),
+        request_rate=_integers(_joined(found, "requests_per_s") * efficiency * MICRO),
+        token_rate=_integers(_joined(found, "tokens_per_s") * MICRO),
         ttft_ns=_integers(np.concatenate(ttft_ms) * NS_PER_MS),
         tpot_ns=_integers(np.concatenate(tpot_ms) * NS_PER_MS),
         memory_bytes=memory_bytes,
@@ -290,13 +292,13 @@ def _integers(values: NDArray[np.float64]) -> IntArray:
     return np.rint(values).astype(np.int64)
 
 
-def _joined(found: list[Curve], values: Callable[[Curve], Any]) -> IntArray:
-    return np.concatenate([np.asarray(values(curve), np.int64) for curve in found])
+def _joined(of: Sequence[object], name: str) -> NDArray[Any]:
+    """One attribute of all curves, end to end."""
+    return np.concatenate([getattr(each, name) for each in of])
 
 
 def _memory(found: list[Curve]) -> tuple[IntArray, IntArray]:
     """Bytes and limit per GPU; ``fits`` decides where rounding would tip the balance."""
-    limit = _joined(found, lambda curve: np.maximum(_integers(curve.memory.limit), 0))
-    used = _joined(found, lambda curve: _integers(curve.memory.total))
-    fits = _joined(found, lambda curve: curve.memory.fits).astype(bool)
-    return np.where(fits, np.minimum(used, limit), np.maximum(used, limit + 1)), limit
+    memory = MemoryUse(*(_joined([curve.memory for curve in found], part) for part in PARTS))
+    limit, used = np.maximum(_integers(memory.limit), 0), _integers(memory.total)
+    return np.where(memory.fits, np.minimum(used, limit), np.maximum(used, limit + 1)), limit
