@@ -58,8 +58,9 @@ class Case:
 
     @cached_property
     def afresh(self) -> "Case":
-        """The same, prepared again: nothing that was found out about this one is known to it."""
-        return prepare(self.experiment)
+        """The same over the same tables: nothing that was found out about this one is known to it."""
+        models = tuple(PoolModel(each.pool, replace(each.model)) for each in self.models)
+        return replace(self, models=models)
 
 
 def prepare(experiment: Experiment) -> Case:

@@ -175,3 +175,16 @@ def test_the_memory_fraction_reaches_the_limit(small: Path, fraction: float, lar
         for settings in ([], [f"serving.memory_fraction={fraction}"])
     )
     assert (other > usual) == larger
+
+
+def test_a_case_afresh_knows_nothing_yet(small: Path) -> None:
+    """Its models price the same and share the tables, but no price and no layout that was found out."""
+    case = prepare(load(small)[0])
+    candidates(case)
+    again = case.afresh
+    assert again.model == case.model
+    assert again.model is not case.model
+    assert again.model.tables is case.model.tables
+    assert again.model.pricing is not case.model.pricing
+    assert case.model._known
+    assert not again.model._known
