@@ -2,8 +2,9 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
     from aicfg.hardware.system import System
-    from aicfg.hardware.tables.doctor import Examined, Place, Shelf
+    from aicfg.hardware.tables.doctor import Examined, Place
     from aicfg.hardware.tables.store import Key
 
 MOST_EXAMPLES = 5
@@ -115,19 +116,20 @@ def diagnose(
         If ``folder`` holds no tables, or nothing in it goes by the names given.
     """
     from aicfg.experiments.command_tables import progress
-    from aicfg.hardware.tables.doctor import examine
+    from aicfg.hardware.tables.doctor import Shelf, examine
     from aicfg.hardware.tables.families import families
 
-    shelf, systems = _shelf(folder)
+    roots, systems = _tables(folder)
     if system is not None:
         system = next((each.name for each in systems if system in (each.name, *each.aliases)), system)
-    _check("system", system, {place[0] for place in shelf.own})
-    _check("engine", backend, {place[1] for place in shelf.own})
+    _check("system", system, {place[0] for place in roots})
+    _check("engine", backend, {place[1] for place in roots})
     _check("family", family, families())
+    asked = [place for place in roots if system in (None, place[0]) and backend in (None, place[1])]
+    shelf = Shelf({place: root for place in asked if (root := roots[place]()) is not None})
 
     def wanted(of_system: str, of_backend: str, of_family: str) -> bool:
-        asked = ((system, of_system), (backend, of_backend), (family, of_family))
-        return all(name in (None, own) for name, own in asked)
+        return (of_system, of_backend) in shelf.own and family in (None, of_family)
 
     found: dict[tuple[Place, str], Diagnosis] = {}
     for each in examine(shelf, systems, wanted, progress()):
@@ -137,20 +139,22 @@ def diagnose(
     return [found[name] for name in sorted(found)]
 
 
-def _shelf(folder: Path | None) -> "tuple[Shelf, list[System]]":
-    """The tables to examine, and every system there is."""
+def _tables(folder: Path | None) -> "tuple[dict[Place, Callable[[], Path | None]], list[System]]":
+    """Where the tables of each system and engine are (converted only when asked for), and every system."""
     from aicfg.hardware.folders import open_folder
     from aicfg.hardware.system import load_system, system_names
-    from aicfg.hardware.tables.doctor import Shelf, places_of
+    from aicfg.hardware.tables.doctor import places_of
     from aicfg.hardware.tables.store import DATA
 
     shipped = {name: load_system(name) for name in system_names()}
     if folder is None:
-        return Shelf(dict.fromkeys(places_of(DATA), DATA)), [*shipped.values()]
+        return {place: lambda: DATA for place in places_of(DATA)}, [*shipped.values()]
     opened = open_folder(folder)
     described = {name: opened.describe(name) for name in opened.systems}
-    own = {place: root for place in opened.tables if (root := opened.root(*place)) is not None}
-    return Shelf(own), [system for system in {**shipped, **described}.values() if system is not None]
+    roots: dict[Place, Callable[[], Path | None]] = {
+        place: partial(opened.root, *place) for place in opened.tables
+    }
+    return roots, [system for system in {**shipped, **described}.values() if system is not None]
 
 
 def _check(what: str, asked: str | None, known: Iterable[str]) -> None:
