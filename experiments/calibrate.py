@@ -12,6 +12,7 @@ from aicfg.experiments.calibration import coefficients, fit, out_of_fold
 from aicfg.experiments.decisions import best_margin
 from aicfg.experiments.progress import Advance
 from aicfg.experiments.samples import Samples, read_samples, throughput
+from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.intervals import Intervals, Residuals
 from aicfg.hardware.profile import Profile
 from aicfg.hardware.runs import Latency
@@ -115,7 +116,18 @@ def _residuals(scored: Scored, levels: Sequence[float]) -> Residuals:
         samples.tpot_ms / found.tpot_ms,
         throughput(samples, measured) / throughput(samples, found),
     )
-    return Residuals(*(tuple(np.quantile(np.log(ratio), levels).round(4).tolist()) for ratio in ratios))
+    cases = len({(row.model, row.system, row.isl, row.osl) for row in samples.rows})
+    return Residuals(*(spread(np.log(ratio), levels, cases) for ratio in ratios))
+
+
+def spread(logs: FloatArray, levels: Sequence[float], cases: int) -> tuple[float, ...]:
+    """Quantiles of log residuals, drawn away from their median: few cases do not show the whole spread.
+
+    By 1 / (2 √cases); residuals of one case are alike, so that its rows count as little more than one.
+    """
+    quantiles, middle = np.quantile(logs, levels), np.median(logs)
+    widened = middle + (quantiles - middle) * (1.0 + 0.5 / np.sqrt(cases))
+    return tuple(float(each) for each in widened.round(4))
 
 
 def profile_yaml(found: Calibration, command: str) -> str:

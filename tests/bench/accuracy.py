@@ -1,0 +1,166 @@
+"""How near the predictions are to measured serving runs, out of fold, with the scorer's own rules.
+
+    python tests/bench/accuracy.py MEASURED.csv --scorer score_accuracy.py [--out DIR]
+
+Four predictions of every row: by the shipped default profile, and out of fold (by profiles fitted to the
+rest) with the cases, the model families and the GPU systems as folds. Each goes to DIR/<fold>.csv and through
+the scorer: errors, the three rankings of layouts, decisions under TPOT limits (with the margin that pays most
+there). Then the coverage of the 80 % and 90 % intervals, taken from the residuals of the other folds, and
+what the errors are without each term.
+"""
+
+import argparse
+import csv
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from aicfg.experiments.calibrate import folds, spread
+from aicfg.experiments.calibration import fit, out_of_fold
+from aicfg.experiments.decisions import best_margin
+from aicfg.experiments.samples import Samples, read_samples, throughput
+from aicfg.hardware.profile import Profile, load_profile
+from aicfg.hardware.runs import Latency
+
+SHARES = (0.8, 0.9)
+
+
+def main() -> None:
+    """Score the measured file under every kind of fold."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("measured")
+    parser.add_argument("--scorer", type=Path, help="score_accuracy.py; without it only coverage is printed")
+    parser.add_argument("--out", type=Path, default=Path("accuracy"))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    default, prior = load_profile("aicfg"), load_profile("physical")
+    samples = read_samples(options.measured, prior)
+    families = {line["row_id"]: line["model_family"] for line in read_lines(options.measured)}
+    schemes: dict[str, Callable[[Samples], list[str]]] = {
+        "case": folds,
+        "model": lambda each: [families[row.row_id] for row in each.rows],
+        "system": lambda each: [row.system for row in each.rows],
+    }
+    predictions = {"default": [each.predicted(default) for each in samples]}
+    margins = {"default": default.tpot_margin}
+    for name, fold_of in schemes.items():
+        predictions[name] = [out_of_fold(prior, each, fold_of(each), samples) for each in samples]
+        margins[name] = best_margin(list(zip(samples, predictions[name], strict=True)))
+    scorer = load_scorer(options.scorer) if options.scorer else None
+    for name, found in predictions.items():
+        path = options.out / f"{name}.csv"
+        write(path, samples, found, margins[name])
+        print(f"\n######## {name}: margin {margins[name]:g}, {path}")
+        if scorer:
+            scorer.main([str(path), options.measured])
+    for name, fold_of in schemes.items():
+        print_coverage(name, samples, predictions[name], fold_of)
+    print_ablation(prior, samples)
+
+
+def read_lines(path: str) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def load_scorer(path: Path) -> ModuleType:
+    """The scoring script as a module."""
+    spec = importlib.util.spec_from_file_location("score_accuracy", path)
+    assert spec is not None and spec.loader is not None, path
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["score_accuracy"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def write(path: Path, samples: Sequence[Samples], found: Sequence[Latency], margin: float) -> None:
+    """Predictions in the scorer's format."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(("row_id", "ttft_ms", "tpot_ms", "tokens_per_s_per_gpu", "tpot_ms_safe"))
+        for each, latency in zip(samples, found, strict=True):
+            columns = (latency.ttft_ms, latency.tpot_ms, throughput(each, latency), latency.tpot_ms * margin)
+            for row, *values in zip(each.rows, *columns, strict=True):
+                lines.writerow((row.row_id, *(f"{value:.6g}" for value in values)))
+
+
+def print_coverage(
+    name: str, samples: Sequence[Samples], found: Sequence[Latency], fold_of: Callable[[Samples], list[str]]
+) -> None:
+    """The share of measured figures inside intervals whose quantiles are of the other folds' residuals."""
+    inside: dict[tuple[str, float], list[NDArray[np.bool_]]] = {}
+    for each, latency in zip(samples, found, strict=True):
+        fold = np.array(fold_of(each))
+        measured = Latency(each.ttft_ms, each.tpot_ms)
+        for figure, ratio in (
+            ("ttft", each.ttft_ms / latency.ttft_ms),
+            ("tpot", each.tpot_ms / latency.tpot_ms),
+            ("tokens/s", throughput(each, measured) / throughput(each, latency)),
+        ):
+            for share in SHARES:
+                hits = np.zeros(len(fold), dtype=np.bool_)
+                for part in sorted(set(fold)):
+                    others = ratio[fold != part] if (fold != part).any() else ratio
+                    cases = {(row.model, row.system, row.isl, row.osl) for row in each.rows}
+                    low, high = np.exp(spread(np.log(others), ((1 - share) / 2, (1 + share) / 2), len(cases)))
+                    hits[fold == part] = ((ratio >= low) & (ratio <= high))[fold == part]
+                inside.setdefault((figure, share), []).append(hits)
+    print(f"\nintervals, folds by {name}: share inside, in %")
+    for (figure, share), hits_of in inside.items():
+        by_kind = (
+            f"{each.mode} {each.backend} {100 * hits.mean():.1f}"
+            for each, hits in zip(samples, hits_of, strict=True)
+        )
+        inside_all = 100 * np.concatenate(hits_of).mean()
+        print(f"  {figure:8} {100 * share:.0f}: {inside_all:5.1f}  ({', '.join(by_kind)})")
+
+
+def print_ablation(prior: Profile, samples: Sequence[Samples]) -> None:
+    """Errors in % of aggregated rows with each term taken out of the law, the others fitted again."""
+    print("\nablation, aggregated rows, in sample: mean / median error in %, TPOT and TTFT")
+    for name, changed, leave_out in ablations(prior):
+        fitted = fit(changed, samples, leave_out)
+        kept = [each for each in samples if each.mode == "agg"]
+        found = [each.predicted(fitted) for each in kept]
+        cells = []
+        for figure in ("tpot_ms", "ttft_ms"):
+            ratio = np.concatenate(
+                [getattr(p, figure) / getattr(s, figure) for s, p in zip(kept, found, strict=True)]
+            )
+            error = 100 * np.abs(ratio - 1)
+            cells.append(f"{error.mean():5.1f} / {np.median(error):4.1f}")
+        print(f"  {name:32} TPOT {cells[0]}   TTFT {cells[1]}")
+
+
+def ablations(prior: Profile) -> list[tuple[str, Profile, tuple[str, ...]]]:
+    """The whole law, and the law without each of its terms."""
+    found: list[tuple[str, Profile, tuple[str, ...]]] = [("all terms", prior, ())]
+    for name, path, value in (
+        ("host time by layer", "host.{backend}.us_per_layer", 0.0),
+        ("host time of irregular layers", "host.{backend}.us_per_irregular_layer", 0.0),
+        ("host time by request", "host.{backend}.us_per_request", 0.0),
+        ("interference of prompts", "aggregated.{backend}.interference", 0.0),
+        ("constant of a first token", "aggregated.{backend}.first_token_ms", 0.0),
+        ("steps until the first token", "aggregated.{backend}.first_token_steps", 0.0),
+        ("queue", "aggregated.{backend}.queue", 0.0),
+        ("opening burst", "aggregated.{backend}.burst", 0.0),
+    ):
+        facts = msgspec.to_builtins(prior)
+        for backend in prior.aggregated:
+            first, second, last = path.format(backend=backend).split(".")
+            facts[first][second][last] = value
+        found.append((f"without {name}", msgspec.convert(facts, Profile), (path,)))
+    return found
+
+
+if __name__ == "__main__":
+    main()
