@@ -1,7 +1,7 @@
 """The exact frontier of throughput over speed for one worker type a role, as the peer's options ask.
 
-Beside what the solver's own frontier has (``aicfg.solver.pareto``): the latency of a whole request as the axis,
-and a limit on the workers of a role.
+Beside what the solver's own frontier has (``aicfg.solver.pareto``): the latency of a whole request as the
+axis, and a limit on the workers of a role.
 """
 
 from collections.abc import Mapping
