@@ -5,7 +5,7 @@ axis, and a limit on the workers of a role.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,13 +32,16 @@ def front(
     Parameters
     ----------
     points, ask
-        As for ``solve``, with one pool and one worker type a role. Of the latency bounds those that ``ask``
-        has count; leave one out to see past it.
+        As for ``solve``, with one worker type a role; pools share the budget of the first. Of the latency
+        bounds those that ``ask`` has count; leave one out to see past it. Own constraints do not: give the
+        points that they leave.
     by_request
         Speed is the latency of a whole request; otherwise it is the time per output token.
     most
         Most workers of ``prefill`` and of ``decode``.
     """
+    ask = replace(ask, pools=ask.pools[:1], constraints=())
+    points = replace(points, pool=np.zeros_like(points.pool))
     allowed = within(points, ask)
     of = points.take(allowed)
     if ask.mode == "agg":

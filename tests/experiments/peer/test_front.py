@@ -118,3 +118,17 @@ def test_limits_on_workers(prefill: int, decode: int) -> None:
     for corner in corners:
         assert corner.workers[0] <= prefill
         assert corner.workers[1] <= decode
+
+
+def test_pools_share_one_budget() -> None:
+    """Prefill and decode in pools of their own take no more GPUs together than the first pool has."""
+    found, asked = case("disagg")
+    alone = front(found.points, asked)
+    pools = np.where(found.points.role == Role.DECODE, 1, 0)
+    two = replace(
+        asked, pools=(asked.pools[0], replace(asked.pools[0], name="other")), constraints=("gpus <= 8",)
+    )
+    assert front(replace(found.points, pool=pools), two) == alone
+    for corner in alone:
+        taken = (int(found.points.gpus[p]) * n for p, n in zip(corner.points, corner.workers, strict=True))
+        assert sum(taken) <= 8
