@@ -9,6 +9,7 @@ from aicfg.experiments.assemble import MICRO, MODES, NS_PER_MS, Candidates, Mode
 from aicfg.experiments.capacity_case import CapacityCase, Kind
 from aicfg.experiments.plan import PoolPlan
 from aicfg.experiments.prepare import PoolModel
+from aicfg.experiments.progress import progress
 from aicfg.experiments.schema import Experiment
 from aicfg.hardware.curves import Curve
 from aicfg.hardware.headroom import slot_wait
@@ -56,7 +57,11 @@ def joined(case: CapacityCase) -> Joined:
     InputError
         When a class has no worker at all.
     """
-    found = [_candidates(kind, len(case.kinds) > 1) for kind in case.kinds]
+    found = []
+    with progress("latency curves", shown=len(case.kinds) > 1) as advance:
+        for number, kind in enumerate(case.kinds):
+            advance(number, len(case.kinds), f"latency curves of class {kind.name}")
+            found.append(_candidates(kind, len(case.kinds) > 1))
     numbers = _Numbers(found)
     waits = [_waits(each.points, case) for each in found]
     parts = [

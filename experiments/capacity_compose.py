@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 
 from aicfg.experiments.assemble import MICRO, NS_PER_MS
@@ -61,7 +62,7 @@ def capacity_plan(case: CapacityCase, of: Joined, ask: Ask, answer: CapacityAnsw
 def with_figures(plan: Plan, **figures: Any) -> Plan:
     """``plan`` with more said of its capacity."""
     assert plan.capacity is not None
-    return replace(plan, capacity=replace(plan.capacity, **figures))
+    return replace(plan, capacity=msgspec.structs.replace(plan.capacity, **figures))
 
 
 def _filled(empty: Plan, case: CapacityCase, of: Joined, ask: Ask, plan: CapacityPlan) -> Plan:

@@ -4,8 +4,7 @@ GPUs, hours, starts and purchases are counted from the plan's steps; the tokens/
 each point, every point priced afresh.
 """
 
-from dataclasses import replace
-
+import msgspec
 import numpy as np
 
 from aicfg.experiments.capacity_case import CapacityCase
@@ -48,7 +47,7 @@ def _cost(case: CapacityCase, plan: Plan, figures: CapacityFigures) -> float:
         )
         held.append(0.0 if of.purchase else dearest)
         starting.append(dearest)
-    at_rest = replace(figures, startup_minutes=0.0)
+    at_rest = msgspec.structs.replace(figures, startup_minutes=0.0)
     starts = _gpu_hours(plan, figures, starting) - _gpu_hours(plan, at_rest, starting)
     hours = [step.hours or 1.0 for step in figures.steps]
     bought = sum(

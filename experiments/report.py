@@ -1,7 +1,7 @@
 """The report of a plan on a terminal or in a pipe: short, complete, readable without colour."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aicfg.experiments.capacity_report import capacity_report
 from aicfg.experiments.explanation_words import bound_words, bounds_words
 from aicfg.experiments.fields import AUTO
 from aicfg.experiments.plan import Plan
@@ -54,9 +53,17 @@ def report(plan: Plan) -> RenderableType:
     return Group(
         title(plan.experiment, plan.inputs, plan.gpus_budget),
         *(_chosen(plan) if plan.pools else _nothing(plan)),
-        *(capacity_report(plan) if plan.capacity is not None else ()),
+        *_of_capacity(plan),
         *_around(plan),
     )
+
+
+def _of_capacity(plan: Plan) -> Iterable[RenderableType]:
+    if plan.capacity is None:
+        return ()
+    from aicfg.experiments.capacity_report import capacity_report  # most plans say nothing of it
+
+    return capacity_report(plan)
 
 
 def _chosen(plan: Plan) -> Iterator[RenderableType]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from aicfg.solver.capacity import spares
 from aicfg.solver.families_serving import served_terms
 from aicfg.solver.frame import MICRO, Frame
 from aicfg.solver.frame_names import class_name
@@ -18,6 +17,8 @@ def time_share(f: Frame) -> Rows:
     """The workers of a type that are left when its spares are lost share their time between its points."""
     if not f.planned:
         return make_rows([], [])
+    from aicfg.solver.capacity import spares  # most programs have none
+
     row, types = np.arange(len(f.counted)), len(f.types)
     lost = spares(f.base, f.ask)[f.type_first]
     terms: list[Term] = [

@@ -1,4 +1,4 @@
-"""A batch of 300,000 summaries every night beside a chat's day: what does it take?  night_batch.py [FOLDER]"""
+"""300,000 summaries every night beside a chat's day: what does it take?  night_batch.py [FOLDER]"""
 
 import sys
 from math import exp
@@ -10,6 +10,10 @@ import aicfg
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 CHAT = [4 + 20 * exp(-(((hour - 14) / 4.5) ** 2)) for hour in range(24)]
+CLASSES = [
+    {"name": "chat", "isl": 1500, "osl": 400, "sla": {"ttft_ms": 800, "tpot_ms": 20}},
+    {"name": "batch", "isl": 6000, "osl": 200},
+]
 NIGHT = (22, 23, 0, 1, 2, 3, 4, 5)
 
 
@@ -20,8 +24,7 @@ def planned(name, hours):
     pd.DataFrame({"time": times, "chat": CHAT, "batch": batch}).to_csv(folder / f"{name}.csv", index=False)
     return aicfg.solve({
         "model": "Qwen/Qwen3-32B",
-        "workload": {"classes": [{"name": "chat", "isl": 1500, "osl": 400, "sla": {"ttft_ms": 800, "tpot_ms": 20}},
-                                 {"name": "batch", "isl": 6000, "osl": 200}]},
+        "workload": {"classes": CLASSES},
         "load": {"profile": str(folder / f"{name}.csv"), "utilisation": 0.85},
         "fleet": {"system": "h100_sxm", "gpus": 256},
         "objective": "gpus",
