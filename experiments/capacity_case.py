@@ -91,7 +91,7 @@ def case_of(
     weights = [each.requests_per_s or each.share or 1.0 for each in traffic.classes]
     kinds = []
     for number, each in enumerate(traffic.classes):
-        sla = each.sla or experiment.sla
+        sla = experiment.sla if each.sla is None else _counted_alike(each.sla, experiment.sla)
         plain = _plain(experiment, Workload(isl=each.isl, osl=each.osl, prefix=each.prefix), sla)
         try:
             case = prepare(plain)
@@ -104,6 +104,13 @@ def case_of(
     understood = msgspec.structs.replace(experiment, serving=first.serving)
     steps = _steps(experiment, kinds, traffic.requests_per_s)
     return CapacityCase(understood, tuple(kinds), steps, traffic, current, perf_counter() - started)
+
+
+def _counted_alike(own: Sla, whole: Sla) -> Sla:
+    """A class's own agreement, with the whole one's confidence and arrivals where it says nothing of them."""
+    arrivals = whole.arrivals if own.arrivals == "closed" else own.arrivals
+    confidence = whole.confidence if own.confidence is None else own.confidence
+    return msgspec.structs.replace(own, confidence=confidence, arrivals=arrivals)
 
 
 def traffic_of(experiment: Experiment, reduce_to: int | None = None) -> Traffic:

@@ -10,6 +10,7 @@ import pytest
 
 from aicfg.experiments.api import solve
 from aicfg.experiments.assemble import candidates
+from aicfg.experiments.capacity_case import prepare_capacity
 from aicfg.experiments.counted import counted, counts_plainly, worst
 from aicfg.experiments.families import family_key
 from aicfg.experiments.loader import load
@@ -197,3 +198,15 @@ def test_percentiles_need_a_law() -> None:
     """The peer's profile knows means alone."""
     with pytest.raises(InputError, match=r"knows means alone"):
         solve({**ASKED, "sla": PERCENTILES, "profile": "aiconfigurator-0.12"})
+
+
+def test_classes_count_as_the_whole_agreement_says() -> None:
+    """A class with bounds of its own takes the confidence and the arrivals over, unless it names its own."""
+    classes = [
+        {"name": "a", "isl": 1000, "osl": 100, "requests_per_s": 1, "sla": {"tpot_ms": 30}},
+        {"name": "b", "isl": 500, "osl": 100, "requests_per_s": 1, "sla": {"tpot_ms": 30, "confidence": 0.5}},
+    ]
+    asked_for = {**ASKED, "workload": {"classes": classes}, "sla": {"confidence": 0.9, "arrivals": "poisson"}}
+    (experiment,) = load({**asked_for, "objective": "gpus"})
+    first, second = (kind.sla for kind in prepare_capacity(experiment).kinds)
+    assert (first.confidence, first.arrivals, second.confidence) == (0.9, "poisson", 0.5)
