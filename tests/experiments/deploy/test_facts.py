@@ -24,6 +24,21 @@ def test_an_engines_arithmetic_needs_no_other_weights(model: str, gemm: str, moe
     assert model_facts(model).turned_into(gemm, moe, "agg") is None
 
 
+@pytest.mark.parametrize(
+    ("model", "moe"),
+    [("Qwen/Qwen3-32B", "bfloat16"), ("Qwen/Qwen3-32B", "fp8"), ("Qwen/Qwen3-235B-A22B", "fp8")],
+)
+def test_16_bit_weights_are_turned_into_fp8_while_they_are_loaded(model: str, moe: str) -> None:
+    """All of them at once; a dense model has no experts whose format could be another."""
+    assert model_facts(model).turned_into("fp8", moe, "agg") == "fp8"
+
+
+def test_experts_are_not_left_behind() -> None:
+    """No server turns the dense weights alone."""
+    with pytest.raises(InputError, match="no server turns one into the other"):
+        model_facts("Qwen/Qwen3-235B-A22B").turned_into("fp8", "bfloat16", "agg")
+
+
 def test_no_server_makes_four_bits() -> None:
     """A plan in a format that the checkpoint does not have is refused with both named."""
     with pytest.raises(InputError, match=r"nvfp4 weights .* has fp8_block \(fp8_block\)"):
