@@ -79,11 +79,13 @@ class GemmTable:
         measured = ~np.isnan(grid.values)
         rows, columns = np.nonzero(measured.any(axis=2))
         self._sites = np.array([n[rows], k[columns]])
+        self._log_sites = np.log2(self._sites)
         self._positions = list(zip(rows.tolist(), columns.tolist(), strict=True))
         self._number = {(int(n[i]), int(k[j])): site for site, (i, j) in enumerate(self._positions)}
         here = measured[rows, columns]
         self._first = m[here.argmax(axis=1)]
         self._last = m[len(m) - 1 - here[:, ::-1].argmax(axis=1)]
+        self._starts, self._ends = sorted(set(self._first.tolist())), sorted(set(self._last.tolist()))
 
     def __call__(self, m: FloatArray, n: int, k: int) -> FloatArray:
         """Time in ms of (m, k) x (k, n) at each m of a (Q,) array."""
@@ -127,10 +129,10 @@ class GemmTable:
 
     def _covering_classes(self, m: FloatArray) -> list[NDArray[np.bool_]]:
         """Groups of m that the same sites' sweeps cover."""
-        starts, ends = sorted(set(self._first.tolist())), sorted(set(self._last.tolist()))
-        begun, ended = np.searchsorted(starts, m, side="right"), np.searchsorted(ends, m, side="left")
-        label = begun * (len(ends) + 1) + ended
-        return [label == value for value in sorted(set(label.tolist()))]
+        begun = np.searchsorted(self._starts, m, side="right")
+        ended = np.searchsorted(self._ends, m, side="left")
+        label = begun * (len(self._ends) + 1) + ended
+        return [label == value for value in np.flatnonzero(np.bincount(label))]
 
     def _borrowed(self, m: FloatArray, n: int, k: int) -> FloatArray:
         """Utilisation lent by the nearest sites; all m are covered by the same sites."""
@@ -144,7 +146,7 @@ class GemmTable:
 
     def _neighbours(self, m: float, n: int, k: int) -> tuple[NDArray[np.int64], FloatArray]:
         """The sites that lend to (n, k) at m, nearest first, with their log2 distances."""
-        offsets = np.log2(self._sites) - np.log2([[n], [k]])
+        offsets = self._log_sites - np.log2([[n], [k]])
         distance = np.sqrt(offsets[0] ** 2 + offsets[1] ** 2)
         covering = (self._first <= m) & (m <= self._last)
         candidates = np.flatnonzero(covering) if covering.any() else np.arange(len(distance))
