@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aicfg.experiments.progress import progress
 from aicfg.model_specs.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -115,7 +116,6 @@ def diagnose(
     InputError
         If ``folder`` holds no tables, or nothing in it goes by the names given.
     """
-    from aicfg.experiments.command_tables import progress
     from aicfg.hardware.tables.doctor import Shelf, examine
     from aicfg.hardware.tables.families import families
 
@@ -132,10 +132,11 @@ def diagnose(
         return (of_system, of_backend) in shelf.own and family in (None, of_family)
 
     found: dict[tuple[Place, str], Diagnosis] = {}
-    for each in examine(shelf, systems, wanted, progress()):
-        place = (each.system, each.backend)
-        unit = families()[each.family].unit
-        found.setdefault((place, each.family), Diagnosis(*place, each.family, unit)).add(each)
+    with progress("examining") as advance:
+        for each in examine(shelf, systems, wanted, lambda what, done, of: advance(done, of, what)):
+            place = (each.system, each.backend)
+            unit = families()[each.family].unit
+            found.setdefault((place, each.family), Diagnosis(*place, each.family, unit)).add(each)
     return [found[name] for name in sorted(found)]
 
 

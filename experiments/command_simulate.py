@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aicfg.experiments.progress import progress
 from aicfg.model_specs.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def run_simulate(options: Namespace) -> int:
 
     plan = plan_in(options.file)
     asked = _load(options, options.arrivals or plan.inputs["sla"].get("arrivals", "closed"))
-    simulation, ttft, tpot = simulate_plan(plan, asked)
+    with progress("simulating"):
+        simulation, ttft, tpot = simulate_plan(plan, asked)
     if options.png:
         from aicfg.experiments.simulate_picture import draw
 

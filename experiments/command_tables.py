@@ -7,12 +7,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aicfg.experiments.progress import progress
 from aicfg.model_specs.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from aicfg.hardware.tables.importer import Progress
     from aicfg.hardware.tables.listing import TableRow
 
 
@@ -112,22 +112,14 @@ def run_tables_import(options: Namespace) -> int:
         raise InputError("--system and --backend need --out: the tables of this aicfg are replaced whole")
     out = DATA if options.out is None else Path(options.out)
     systems_out = FOLDER if options.out is None else None
-    import_tables(Path(options.source), out, systems, backends, progress(), systems_out)
+    with progress("importing") as advance:
+        import_tables(
+            Path(options.source),
+            out,
+            systems,
+            backends,
+            lambda what, done, total: advance(done, total, what),
+            systems_out,
+        )
     print(f"aicfg: wrote {out}", file=sys.stderr)
     return 0
-
-
-def progress() -> "Progress":
-    """Shows how far the import is, on a terminal."""
-    watched = sys.stderr.isatty()
-
-    def show(what: str, done: int, total: int) -> None:
-        if watched:
-            print(
-                f"\r\x1b[K{done}/{total} {what}",
-                end="" if done < total else "\n",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    return show

@@ -3,7 +3,6 @@
 ``Simulation`` is exactly what ``aicfg simulate --json`` prints.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -96,9 +95,7 @@ class _Part:
     ranks: int
 
 
-def simulate_plan(
-    plan: Plan, asked: Load, advance: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[Simulation, FloatArray, FloatArray]:
+def simulate_plan(plan: Plan, asked: Load) -> tuple[Simulation, FloatArray, FloatArray]:
     """Simulates the deployment that a plan describes.
 
     Returns
@@ -113,27 +110,14 @@ def simulate_plan(
     if not plan.pools:
         raise InputError(f"{plan.experiment}: has no pools ({plan.status}); there is nothing to simulate")
     (experiment,) = load(plan.inputs)
-    case = prepare(experiment)
-    parts = []
-    for done, run in enumerate(runs := _runs(case, plan, asked)):
-        parts.append(run())
-        advance(done + 1, len(runs))
-    return _together(plan, asked, parts)
-
-
-def _runs(case: Case, plan: Plan, asked: Load) -> list[Callable[[], _Part]]:
-    """One run for each pool of aggregated workers, and one for the prefill and decode workers."""
-    scale = 1.0
+    case, scale = prepare(experiment), 1.0
     if asked.requests_per_s is not None:
         scale = asked.requests_per_s / (plan.requests_per_s or sum(_rate(pool) for pool in plan.pools))
     agg = [pool for pool in plan.pools if pool.role == "agg"]
-    runs: list[Callable[[], _Part]] = [
-        lambda pool=pool: _aggregated(model_of(case, pool), pool, asked, scale)  # type: ignore[misc]
-        for pool in agg
-    ]
+    parts = [_aggregated(model_of(case, pool), pool, asked, scale) for pool in agg]
     if len(agg) < len(plan.pools):
-        runs.append(lambda: _disaggregated(case, plan, asked, scale))
-    return runs
+        parts.append(_disaggregated(case, plan, asked, scale))
+    return _together(plan, asked, parts)
 
 
 def _rate(pool: PoolPlan) -> float:
