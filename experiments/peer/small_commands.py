@@ -80,8 +80,10 @@ def json_schema() -> dict[str, Any]:
     import msgspec
 
     from aicfg.experiments.schema import Experiment
+    from aicfg.experiments.short_forms import with_short_forms
 
-    _, parts = msgspec.json.schema_components((Experiment,), ref_template="#/$defs/{name}")
+    _, full = msgspec.json.schema_components((Experiment,), ref_template="#/$defs/{name}")
+    parts = with_short_forms(full)
     loose = {name: _without_required(part) for name, part in parts.items()}
     several = {
         "type": "object",

@@ -5,9 +5,11 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from aicfg import __version__
 from aicfg.experiments.cli import main
@@ -163,8 +165,36 @@ def test_schema(report: Callable[..., str]) -> None:
     experiment = schema["$defs"]["Experiment"]
     assert set(experiment["required"]) == {"model", "workload", "fleet"}
     assert experiment["properties"]["profile"]["title"] == "Coefficients"
-    assert schema["$defs"]["Serving"]["properties"]["backend"]["enum"] == ["sglang", "trtllm", "vllm"]
+    one, several = schema["$defs"]["Serving"]["properties"]["backend"]["anyOf"]
+    assert one["enum"] == several["items"]["enum"] == ["sglang", "trtllm", "vllm"]
     assert "required" not in schema["$defs"]["SharedExperiment"]
+
+
+@pytest.mark.parametrize("example", sorted(MISSION.parent.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_is_of_the_schema(example: Path) -> None:
+    """An editor that checks by the schema finds no fault with what can be solved, short forms and all."""
+    document = yaml.safe_load(example.read_text(encoding="utf-8"))
+    faults = [fault.message for fault in Draft202012Validator(json_schema()).iter_errors(document)]
+    assert faults == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"serving": {"quant": "atuo"}},
+        {"serving": {"backend": ["vllm", "vlm"]}},
+        {"serving": {"search": {"prefill": {"chunk_tokens": "auto"}}}},
+        {"sla": {"ttft_ms": {"q99": 100}}},
+        {"spare": -1},
+        {"fleet": {"pools": [{"system": "h100_sxm"}]}},
+    ],
+)
+def test_the_schema_finds_faults(fault: dict[str, Any]) -> None:
+    """What is refused when it is solved is not of the schema."""
+    good = {"model": "m", "workload": {"isl": 10, "osl": 10}, "fleet": {"system": "h100_sxm", "gpus": 8}}
+    check = Draft202012Validator(json_schema())
+    assert check.is_valid(good)
+    assert not check.is_valid(good | fault)
 
 
 def test_completion(report: Callable[..., str]) -> None:
