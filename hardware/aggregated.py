@@ -138,7 +138,7 @@ class AggregatedModel:
         isl, prefix = self.workload.isl, self.workload.prefix
         queries = decoding * self.speculative.queries
         tokens = chunk_tokens + queries - prefix * (chunk_tokens // isl)
-        shared = self.step.shared_ms(tokens, self._lm_head_rows(chunk_tokens, queries))
+        shared = self.step.shared_ms(tokens, self._lm_head_rows(chunk_tokens, queries), prefix)
         attention = np.zeros(len(tokens))
         for chunk in dict.fromkeys(chunk_tokens.tolist()):
             prompts = self.step.prompts_ms(float(-(-chunk // isl)), isl - prefix, prefix)

@@ -37,9 +37,9 @@ def fitting_quant(
     """``quant`` with what the checkpoint only implies replaced by what the GPU computes and the tables have.
 
     Components in ``named`` were asked for by name and stay. Without fp4 arithmetic, nvfp4 weights are
-    unpacked (weight-only); TensorRT-LLM on Blackwell computes mxfp4 experts with fp8 activations; SGLang
-    has kernels of its own for such; a prefill attention in fp8 becomes bfloat16 where it was not measured
-    for this KV cache.
+    unpacked (weight-only); TensorRT-LLM on Blackwell computes mxfp4 experts with fp8 activations, SGLang
+    those of Kimi-K3; SGLang has kernels of its own for such; a prefill attention in fp8 becomes bfloat16
+    where it was not measured for this KV cache.
 
     Raises
     ------
@@ -49,13 +49,18 @@ def fitting_quant(
     free = {name: getattr(quant, name) for name in ("gemm", "moe") if name not in named}
     if tables.backend == "vllm" and architecture.mamba and free.get("moe") == "w4a16_nvfp4":
         free["moe"] = "nvfp4"  # it quantises the experts' inputs at run time
-    if "fp4" not in system.flops:
-        free = {name: "nvfp4_wo" if form == "nvfp4" else form for name, form in free.items()}
-    elif tables.backend == "trtllm" and free.get("moe") == "w4a16_mxfp4":
-        free["moe"] = "w4a8_mxfp4_mxfp8"
     if tables.backend == "sglang" and free.get("moe") == "w4a8_mxfp4_mxfp8":
         free["moe"] = SGLANG_FP4_EXPERTS["fp4" in system.flops]
+    if "fp4" not in system.flops:
+        free = {name: "nvfp4_wo" if form == "nvfp4" else form for name, form in free.items()}
+    elif free.get("moe") == "w4a16_mxfp4" and _narrows_inputs(architecture, tables.backend):
+        free["moe"] = "w4a8_mxfp4_mxfp8"
     return _with_measured_attention(architecture, replace(quant, **free), tables, mode, "fmha" in named)
+
+
+def _narrows_inputs(architecture: Architecture, backend: str) -> bool:
+    """Whether experts of mxfp4 weights compute with fp8 activations."""
+    return backend == "trtllm" or (backend == "sglang" and architecture.kimi_delta is not None)
 
 
 def _with_measured_attention(

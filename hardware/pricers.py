@@ -26,6 +26,7 @@ PRICED_IN: dict[type, str] = {
     op.HyperConnection: "hyper_connections",
     op.AbsorbedProduct: "latent",
     op.DeltaRule: "recurrent",
+    op.KimiDelta: "recurrent",
     op.StateSpace: "recurrent",
     op.Overlap: "combined",
     op.FirstMeasured: "combined",

@@ -18,7 +18,7 @@ from aicfg.hardware.memory_bound import ACTIVATION_BYTES, memory_pass_ms
 from aicfg.hardware.modes import DataMode, Source
 from aicfg.hardware.pricing import Pricing, prices
 from aicfg.hardware.tables.store import Key
-from aicfg.model_specs.operations import DeltaRule, StateSpace
+from aicfg.model_specs.operations import DeltaRule, KimiDelta, StateSpace
 
 PROMPTS, DECODING = "context", "generation"
 """The phases as the tables name them."""
@@ -37,9 +37,17 @@ KERNELS = {
     ("mamba2", "convolution", DECODING): ("causal_conv1d_update",),
     ("mamba2", "recurrence", PROMPTS): ("mamba_chunk_scan_combined",),
     ("mamba2", "recurrence", DECODING): ("selective_state_update",),
+    ("kda", "convolution", PROMPTS): ("causal_conv1d_fn_qkv3",),
+    ("kda", "convolution", DECODING): ("causal_conv1d_update",),
+    ("kda", "recurrence", PROMPTS): ("flashkda_fwd", "chunk_kda_with_fused_gate", "chunk_kda"),
+    ("kda", "recurrence", DECODING): ("fused_recurrent_kda_packed_decode",),
+    ("kda", "fused", DECODING): ("fused_kda_decode",),
 }
 DELTA_CHUNK_TOKENS = 64
 """Tokens of a prompt between two states that the gated delta rule's kernels write out and read back."""
+
+KIMI_STATE_ELEMENT_BYTES = 4
+"""Kimi delta attention keeps its states in float32."""
 
 STATE_PASSES = 4
 """Times that Mamba-2's kernels move a chunk's state: written, read and written when passed on, read."""
@@ -76,7 +84,7 @@ class Kernel:
         return self.bytes_of(self.shape)(*at) / self.pricing.system.memory_bandwidth_bytes_per_s * 1000.0
 
     def _ms(self, *at: FloatArray) -> FloatArray:
-        table = self.pricing.table((*self._names, self.shape), self._own)
+        table = self.pricing.table((*self._names, self.shape), self._answering)
         if table is None:
             return self._unmeasured(*at)
         return self.pricing.by_mode(
@@ -105,6 +113,15 @@ class Kernel:
     @property
     def _names(self) -> tuple[str, str, str]:
         return self.family, self.stage, self.phase
+
+    def _answering(self) -> NestedGrid | None:
+        """The grid of this shape; by the rule ``light``, for Kimi's, of the nearest number of heads."""
+        if self.family != "kda" or self.pricing.profile.operations.unmeasured_recurrence != "light":
+            return self._own()
+        hidden, heads, *_ = self.shape
+        shapes = [tuple(int(size) for size in key[2:]) for key in self._measured() if key[2] == hidden]
+        nearest = min(shapes, key=lambda shape: abs(shape[1] - heads), default=self.shape)
+        return replace(self, shape=nearest)._own()
 
     def _own(self) -> NestedGrid | None:
         """The measured grid of this very shape, if there is one."""
@@ -166,6 +183,38 @@ def _delta_recurrence_bytes(state_element_bytes: int, shape: Shape) -> Bytes:
         return np.asarray(batch * (tokens * token + of_states))
 
     return moved
+
+
+@prices(KimiDelta)
+def kimi_delta_ms(pricing: Pricing, op: KimiDelta, load: StepLoad) -> FloatArray:
+    """One kernel of a layer of Kimi delta attention; its heads stand for key and for value heads."""
+    shape = (op.hidden, op.heads, op.head_dim, op.heads, op.head_dim, op.taps)
+    phase = DECODING if load.prompts is None else PROMPTS
+    moved: dict[str, Callable[[Shape], Bytes]] = {
+        "convolution": partial(_delta_convolution_bytes, pricing, phase),
+        "recurrence": _kimi_recurrence_bytes,
+        "fused": partial(_kimi_fused_bytes, pricing, phase),
+    }
+    return Kernel(pricing, "kda", op.stage, phase, shape, moved[op.stage]).ms(load)
+
+
+def _kimi_recurrence_bytes(shape: Shape) -> Bytes:
+    """Queries, keys, values, decays, outputs; the state in and out, and again for every chunk of a prompt."""
+    _, heads, head_dim, *_ = shape
+    token = ACTIVATION_BYTES * 5 * heads * head_dim
+    state = heads * head_dim**2 * KIMI_STATE_ELEMENT_BYTES
+
+    def moved(batch: FloatArray, tokens: FloatArray | float = 1.0) -> FloatArray:
+        chunks = np.floor(tokens / np.float64(DELTA_CHUNK_TOKENS))
+        return np.asarray(batch * (tokens * token + 2 * state * (1 + chunks)))
+
+    return moved
+
+
+def _kimi_fused_bytes(pricing: Pricing, phase: str, shape: Shape) -> Bytes:
+    """Of the convolution and the recurrence."""
+    parts = (_delta_convolution_bytes(pricing, phase, shape), _kimi_recurrence_bytes(shape))
+    return lambda *at: np.asarray(sum(part(*at) for part in parts))
 
 
 @prices(StateSpace)

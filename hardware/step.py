@@ -13,10 +13,17 @@ import numpy as np
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing
-from aicfg.model_specs.operations import AttentionKernel, DeltaRule, FirstMeasured, Operation, StateSpace
+from aicfg.model_specs.operations import (
+    AttentionKernel,
+    DeltaRule,
+    FirstMeasured,
+    KimiDelta,
+    Operation,
+    StateSpace,
+)
 
 KERNELS = get_args(AttentionKernel)
-RECURRENCES = (DeltaRule, StateSpace)
+RECURRENCES = (DeltaRule, KimiDelta, StateSpace)
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,13 @@ class StepModel:
         load = StepLoad(queries, queries, decoding=Decoding(queries, lengths, weights))
         return self.decode_scale * self.pricing.total(self.decode, load)
 
-    def shared_ms(self, tokens: FloatArray, logits: FloatArray) -> FloatArray:
+    def shared_ms(self, tokens: FloatArray, logits: FloatArray, prefix: int = 0) -> FloatArray:
         """A prefill of (Q,) tokens without its attention kernels.
 
-        Blocks that hold one see a single prompt.
+        Blocks that hold one see a single prompt behind ``prefix`` cached tokens.
         """
-        load = StepLoad(tokens, logits, prompts=Prompts(np.ones(len(tokens)), tokens, np.zeros(len(tokens))))
+        cached = np.full(len(tokens), float(prefix))
+        load = StepLoad(tokens, logits, prompts=Prompts(np.ones(len(tokens)), tokens, cached))
         return self.pricing.total(self._shared, load)
 
     def prompts_ms(self, batch: float, length: int, prefix: int) -> float:

@@ -22,7 +22,7 @@ from aicfg.model_specs.parts import (
     LightningFacts,
     MoeFacts,
 )
-from aicfg.model_specs.recurrent import DeltaFacts, MambaFacts, mixers
+from aicfg.model_specs.recurrent import DeltaFacts, KimiDeltaFacts, MambaFacts, mixers
 
 _CLASSES = Path(__file__).with_name("classes.yaml")
 _ASSUMED = Path(__file__).with_name("assumed.yaml")
@@ -71,6 +71,7 @@ class Architecture:
     lightning: LightningFacts | None = None
     delta: DeltaFacts | None = None
     mamba: MambaFacts | None = None
+    kimi_delta: KimiDeltaFacts | None = None
     gemma: GemmaFacts | None = None
     attentions: tuple[AttentionKind, ...] = ()
     """Its kinds where layers differ in the shape of their attention."""
@@ -83,9 +84,9 @@ class Architecture:
     """Where the facts come from."""
 
     @property
-    def recurrent(self) -> LightningFacts | DeltaFacts | MambaFacts | None:
+    def recurrent(self) -> LightningFacts | DeltaFacts | MambaFacts | KimiDeltaFacts | None:
         """The layers that keep a state of constant size instead of a cache."""
-        return self.lightning or self.delta or self.mamba
+        return self.lightning or self.delta or self.mamba or self.kimi_delta
 
     @property
     def softmax_layers(self) -> int:
@@ -105,7 +106,7 @@ class Architecture:
             return self.num_layers
         if self.compressed is not None:
             return self.compressed.ratios.count(CHOOSES)
-        linear = self.lightning or self.delta
+        linear = self.lightning or self.delta or self.kimi_delta
         return 0 if linear is None else linear.layers
 
     @classmethod
@@ -135,7 +136,7 @@ class Architecture:
             num_layers=layers,
             num_heads=keys.count("num_attention_heads"),
             num_kv_heads=_kv_heads(keys, facts),
-            head_dim=_head_dim(keys),
+            head_dim=_head_dim(keys, facts),
             intermediate_size=_intermediate_size(keys, facts, moe),
             gated_mlp=facts["family"] != "gpt" and not facts.get("ungated", False),
             vocab_size=keys.count("vocab_size"),
@@ -226,11 +227,12 @@ def _kv_heads(keys: ConfigKeys, facts: Mapping[str, Any]) -> int:
     return kv_heads
 
 
-def _head_dim(keys: ConfigKeys) -> int:
+def _head_dim(keys: ConfigKeys, facts: Mapping[str, Any]) -> int:
+    """Stated, or the hidden size over the heads; latent attention has sizes of its own that need not fit."""
     if keys.has("head_dim"):
         return keys.count("head_dim")
     hidden, heads = keys.count("hidden_size"), keys.count("num_attention_heads")
-    if hidden % heads:
+    if hidden % heads and not facts.get("latent"):
         name = keys.name("num_attention_heads")
         raise keys.error("num_attention_heads", f"{name} {heads} does not divide hidden size {hidden}")
     return hidden // heads

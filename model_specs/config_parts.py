@@ -16,7 +16,7 @@ from aicfg.model_specs.parts import (
     LightningFacts,
     MoeFacts,
 )
-from aicfg.model_specs.recurrent import delta_facts, mamba_facts, mixers
+from aicfg.model_specs.recurrent import delta_facts, kimi_delta_facts, mamba_facts, mixers
 
 _NO_ROPE_INTERVAL = 4
 """Llama 4: every fourth layer attends to all tokens, the others within chunks."""
@@ -47,6 +47,7 @@ def moe_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> MoeFac
         shared_gate=facts.get("shared_gate", False),
         gated=not facts.get("ungated", False),
         latent=keys.count("moe_latent_size", default=0),
+        latent_norm=_stated(keys, facts, "latent_norm"),
     )
 
 
@@ -84,11 +85,18 @@ def attention_parts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> 
         "lightning": lightning_facts(keys, facts, layers),
         "delta": delta_facts(keys, facts, layers),
         "mamba": mamba_facts(keys, facts, layers),
+        "kimi_delta": kimi_delta_facts(keys, facts, layers),
         "gemma": gemma_facts(keys, facts),
         "attentions": attention_kinds(keys, facts, layers),
-        "output_gate": bool(facts.get("output_gate", False)),
-        "head_gate": "head_gate_key" in facts and keys.flag(facts["head_gate_key"], default=False),
+        "output_gate": _stated(keys, facts, "output_gate"),
+        "head_gate": _stated(keys, facts, "head_gate"),
     }
+
+
+def _stated(keys: ConfigKeys, facts: Mapping[str, Any], fact: str) -> bool:
+    """Whether the class has it, or the config's key that the class names for it says so."""
+    named = facts.get(f"{fact}_key")
+    return keys.flag(named, default=False) if named else bool(facts.get(fact, False))
 
 
 def latent_facts(keys: ConfigKeys, facts: Mapping[str, Any]) -> LatentFacts | None:

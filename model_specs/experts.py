@@ -104,9 +104,14 @@ def _latent_projections(step: Step, count: float) -> tuple[tuple[Operation, ...]
     latent, hidden = _moe(step).latent, step.arch.hidden_size
     if not latent:
         return (), ()
-    columns = latent // step.layout.tp if step.graph.conventions.coarse_hybrids else latent
+    split_up = step.graph.conventions.coarse_hybrids and step.arch.mamba is not None
+    columns = latent // step.layout.tp if split_up else latent
+    norm = Elementwise("latent_norm", 2 * latent, 2 * latent, count, split=step.split)
     return (
-        (Gemm("latent_in", columns, hidden, count, split=step.split),),
+        (
+            Gemm("latent_in", columns, hidden, count, split=step.split),
+            *((norm,) if _moe(step).latent_norm else ()),
+        ),
         (Gemm("latent_out", hidden, columns, count, input_low_precision=True, split=step.split),),
     )
 
@@ -122,7 +127,8 @@ def _in_turn(step: Step) -> bool:
     """Shared experts run after the routed ones even in decode."""
     if not step.graph.conventions.coarse_hybrids:
         return False
-    return step.arch.mamba is not None or (step.arch.delta is not None and step.graph.backend == "trtllm")
+    arch, trtllm = step.arch, step.graph.backend == "trtllm"
+    return arch.mamba is not None or arch.kimi_delta is not None or (arch.delta is not None and trtllm)
 
 
 def _merged(step: Step, count: float) -> tuple[Operation, ...]:

@@ -20,6 +20,7 @@ FAMILIES = (
     "gated_delta",
     "block_sparse",
     "state_space",
+    "kimi_delta",
     "compressed",
     "mixed_attention",
     "gemma",

@@ -38,6 +38,17 @@ def module(step: Step) -> tuple[Operation, ...]:
     return (FirstMeasured("latent_attention", whole, parts), *gathered)
 
 
+def beside_module(step: Step) -> tuple[Operation, ...]:
+    """Kimi-K3's as AIConfigurator 0.12 lists it: the compression beside the module, which holds it already;
+    the module in vLLM alone."""
+    compression, *parts = granular(step, step.arch.num_layers)
+    if step.graph.backend != "vllm":
+        return (compression, *parts)
+    heads, layers = step.arch.num_heads, step.arch.num_layers
+    whole = LatentModule("latent_module", heads // step.layout.tp, heads, _component(step, "o"), layers)
+    return (compression, FirstMeasured("latent_attention", whole, tuple(parts)))
+
+
 def measured_whole(arch: Architecture) -> bool:
     """Whether the module tables are of the model: of its shape, all projections in one format."""
     unquantised = {projection in arch.checkpoint.unquantised for projection in ("q", "kv", "o")}
@@ -150,7 +161,8 @@ def _kernel(step: Step, layers: float) -> tuple[Operation, ...]:
 
 def _absorbed(step: Step, layers: float) -> tuple[AbsorbedProduct, LatentAttention, AbsorbedProduct]:
     heads, component = step.arch.num_heads // step.layout.tp, _component(step, "kv")
-    counted = _NATIVE_HEADS // step.layout.tp if step.graph.conventions.kernel_heads_of_128 else heads
+    of_128 = step.graph.conventions.kernel_heads_of_128 and step.arch.family == "latent"
+    counted = _NATIVE_HEADS // step.layout.tp if of_128 else heads
     return (
         AbsorbedProduct("absorb_queries", heads, True, component, layers),
         LatentAttention("attention", counted, layers, step.context),

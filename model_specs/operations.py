@@ -19,6 +19,7 @@ from aicfg.model_specs.product import Component as Component
 from aicfg.model_specs.product import Gemm as Gemm
 from aicfg.model_specs.product import Rows as Rows
 from aicfg.model_specs.recurrences import DeltaRule as DeltaRule
+from aicfg.model_specs.recurrences import KimiDelta as KimiDelta
 from aicfg.model_specs.recurrences import StateSpace as StateSpace
 from aicfg.model_specs.split import WHOLE as WHOLE
 from aicfg.model_specs.split import Split as Split
@@ -256,6 +257,7 @@ Operation = (
     | HyperConnection
     | AbsorbedProduct
     | DeltaRule
+    | KimiDelta
     | StateSpace
     | Overlap
     | FirstMeasured

@@ -23,15 +23,19 @@ def _attention(arch: Architecture) -> int:
     """Attention of all layers."""
     if arch.latent is not None:
         indexers = _indexers(arch, arch.latent, arch.indexer) if arch.indexer else 0
-        return arch.num_layers * _latent(arch, arch.latent) + indexers
+        return arch.softmax_layers * _latent(arch, arch.latent) + indexers + _recurrent(arch)
     if arch.compressed is not None:
         return compressed_parameters(arch, arch.compressed)
     if arch.block_index is not None:
         return arch.num_layers * _grouped_query(arch) + _block_indexes(arch, arch.block_index)
     if arch.attentions:
         return sum(_of_kind(arch, kind) for kind in arch.attentions)
-    recurrent = arch.recurrent.layers * arch.recurrent.parameters(arch.hidden_size) if arch.recurrent else 0
-    return arch.softmax_layers * _grouped_query(arch) + recurrent
+    return arch.softmax_layers * _grouped_query(arch) + _recurrent(arch)
+
+
+def _recurrent(arch: Architecture) -> int:
+    """Layers that keep a state instead of a cache."""
+    return arch.recurrent.layers * arch.recurrent.parameters(arch.hidden_size) if arch.recurrent else 0
 
 
 def _grouped_query(arch: Architecture) -> int:
@@ -57,8 +61,9 @@ def _latent(arch: Architecture, facts: LatentFacts) -> int:
     queries = (facts.q_lora_rank or arch.hidden_size) * arch.num_heads * facts.query_head
     keys_values = facts.kv_lora_rank * arch.num_heads * facts.key_value_head
     output = arch.num_heads * facts.v_head_dim * arch.hidden_size
+    gate = output if arch.output_gate else 0
     norms = facts.q_lora_rank + facts.kv_lora_rank
-    return arch.hidden_size * facts.compressed + queries + keys_values + output + norms
+    return arch.hidden_size * facts.compressed + queries + keys_values + output + gate + norms
 
 
 def _indexers(arch: Architecture, latent: LatentFacts, facts: IndexerFacts) -> int:

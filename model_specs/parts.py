@@ -26,6 +26,8 @@ class MoeFacts:
     """An expert's FFN has a gate beside its up projection."""
     latent: int = 0
     """Width that tokens are projected to for the routed experts, and back from; 0: not at all."""
+    latent_norm: bool = False
+    """They are normed there."""
 
 
 @dataclass(frozen=True, slots=True)

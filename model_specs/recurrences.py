@@ -25,6 +25,20 @@ class DeltaRule(Struct, frozen=True, cache_hash=True):
     count: float = 1
 
 
+class KimiDelta(Struct, frozen=True, cache_hash=True):
+    """One kernel of a layer of Kimi delta attention; ``fused`` does both, and the gated norm after them."""
+
+    name: str
+    stage: Literal["convolution", "recurrence", "fused"]
+    hidden: int
+    heads: int
+    """Heads of one GPU."""
+    head_dim: int
+    taps: int
+    """Tokens that the convolution sees."""
+    count: float = 1
+
+
 class StateSpace(Struct, frozen=True, cache_hash=True):
     """One kernel of a Mamba-2 layer: the causal convolution of its inputs, or the recurrence itself."""
 

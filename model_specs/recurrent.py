@@ -120,6 +120,62 @@ class MambaFacts:
         return projections + convolved * (self.taps + 1) + 3 * self.heads + self.inner
 
 
+@dataclass(frozen=True, slots=True)
+class KimiDeltaFacts:
+    """Kimi delta attention: a gated delta rule whose (head_dim, head_dim) state forgets channel by channel.
+
+    Source: Kimi Team, "Kimi Linear", 2025; ``modeling_kimi_linear`` of Moonshot's checkpoints.
+    """
+
+    layers: int
+    """Layers that have it; the others have latent attention."""
+    heads: int
+    head_dim: int
+    taps: int
+    """Tokens that the causal convolution before it sees."""
+    full_gate: bool = False
+    """The output gate is one product; else two, through ``head_dim`` columns, as the decay's always are."""
+    residual_block: int = 0
+    """Layers of a block whose outputs all later sublayers may read (attention residuals); 0: they do not."""
+
+    @property
+    def inner(self) -> int:
+        """Width of all heads."""
+        return self.heads * self.head_dim
+
+    def state_bytes(self, tp: int) -> int:
+        """Bytes that one request keeps in one layer, on one of ``tp`` ranks."""
+        state = self.head_dim * _ELEMENT_BYTES["float32"]
+        return self.inner // tp * (state + 3 * (self.taps - 1) * _CACHED_INPUT_BYTES)
+
+    def parameters(self, hidden: int) -> int:
+        """Of one layer: projections, convolutions, decays (a bias a channel, a scale a head), gated norm."""
+        gate = hidden * self.inner if self.full_gate else self.head_dim * (hidden + self.inner)
+        decay = self.head_dim * (hidden + self.inner) + self.inner + self.heads
+        products = 4 * hidden * self.inner + hidden * self.heads
+        return products + gate + decay + 3 * self.inner * self.taps + self.head_dim
+
+
+def kimi_delta_facts(keys: ConfigKeys, facts: Mapping[str, Any], layers: int) -> KimiDeltaFacts | None:
+    """Kimi delta attention of a class that has it, in the layers listed (from 1)."""
+    if not facts.get("kimi_delta"):
+        return None
+    inside = keys.inside("linear_attn_config")
+    listed = inside.config.get("kda_layers")
+    if not isinstance(listed, list) or not set(listed) <= set(range(1, layers + 1)):
+        raise inside.error(
+            "kda_layers", f"a list of layers from 1 to {layers} is needed, found {listed!r:.60}"
+        )
+    return KimiDeltaFacts(
+        layers=len(set(listed)),
+        heads=inside.count("num_heads"),
+        head_dim=inside.count("head_dim"),
+        taps=inside.count("short_conv_kernel_size", default=4),
+        full_gate=inside.flag("use_full_rank_gate", default=False),
+        residual_block=keys.count("attn_res_block_size", default=0),
+    )
+
+
 _MIXERS = {"mamba": "M", "attention": "*", "moe": "E", "mlp": "-"}
 
 

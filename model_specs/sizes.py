@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 Tokens = TypeVar("Tokens", float, "NDArray[np.float64]")
 """A number of tokens or an array of them."""
 
+RESERVED_STATES = 5
+"""States of Kimi's delta attention that AIConfigurator 0.12 counts for a request: SGLang's prefix cache may
+hold as many."""
+
 _EMBEDDING_BYTES = 2
 _FLOAT32_BYTES = 4
 
@@ -105,7 +109,9 @@ def kv_bytes_per_sequence(
     if arch.indexer is not None:
         return sparse_token_bytes(arch, element, conventions) * tokens
     if arch.latent is not None:
-        return arch.num_layers * arch.latent.cached * element * tokens
+        slots = RESERVED_STATES if conventions.coarse_hybrids else 1
+        token = arch.softmax_layers * arch.latent.cached * element
+        return token * tokens + slots * _state_bytes(arch, layout)
     if arch.compressed is not None:
         held = _at_most(tokens, arch.compressed.window)
         return cast("Tokens", compressed_bytes(arch.compressed, arch.head_dim, element, tokens, held))

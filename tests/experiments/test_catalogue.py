@@ -16,7 +16,6 @@ from aicfg.model_specs.resolve import catalogue_ids, load_architecture
 SYSTEMS = ("h200_sxm", "b200_sxm", "rtx_pro_6000_server")
 BACKENDS = ("vllm", "sglang", "trtllm")
 NOT_COVERED = {
-    "linear and latent attention": ("Kimi-K3",),
     "layers of different shapes": ("Llama-3_3-Nemotron",),
 }
 """What the families lack, and parts of the ids that need it."""

@@ -15,7 +15,7 @@ from aicfg.hardware.profile import load_profile
 from aicfg.hardware.step import StepModel
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import Grid, Key, open_tables
-from aicfg.model_specs.operations import DeltaRule, StateSpace
+from aicfg.model_specs.operations import DeltaRule, KimiDelta, StateSpace
 from aicfg.model_specs.quantization import Quant
 
 SHAPE = (1024, 2, 128, 4, 128, 4)
@@ -201,3 +201,43 @@ def test_what_was_measured_of_mambas_decoding(priced: Priced) -> None:
     op = StateSpace("convolution", "convolution", *MAMBA)
     assert served(priced(measured)).price(op, decoding(4, 1)) == pytest.approx([2.0])
     assert priced(measured).price(op, decoding(4, 1))[0] < 0.01
+
+
+KIMI = (7168, 12, 128, 4)
+KIMI_KEY = (7168, 12, 128, 12, 128, 4)
+
+
+def kimi(stage: str) -> KimiDelta:
+    """One kernel of Kimi delta attention."""
+    return KimiDelta("op", stage, *KIMI)  # type: ignore[arg-type]
+
+
+def test_kimi_moves_float32_states(priced: Priced) -> None:
+    """Queries, keys, values, decays and outputs, the state in and out and twice a chunk of 64; fused: all."""
+    token, state = 2 * 5 * 12 * 128, 2 * 4 * 12 * 128 * 128
+    convolved = 2 * 3 * 12 * 128
+    pricing = priced({})
+    scan = 1000 * token + 16 * state
+    assert pricing.price(kimi("recurrence"), prompts(1, 1000)) == pytest.approx([scan / BANDWIDTH * 1e3])
+    fused = 8 * (token + state + convolved * 6)
+    assert pricing.price(kimi("fused"), decoding(8, 1)) == pytest.approx([fused / BANDWIDTH * 1e3])
+    ours = 8 * (token + state + convolved * 8) / (0.8 * BANDWIDTH) * 1e3 + 0.003
+    assert served(priced({})).price(kimi("fused"), decoding(8, 1)) == pytest.approx([ours])
+
+
+def test_kimis_other_heads(priced: Priced) -> None:
+    """By the rule `light` the nearest number of heads answers as it is; ours is a pass over the memory."""
+    measured = {"kda": {("fused_kda_decode", "generation", *KIMI_KEY): decoded(0.5)}}
+    six = KimiDelta("op", "fused", 7168, 6, 128, 4)
+    assert priced(measured).price(six, decoding(4, 1)) == pytest.approx([2.0])
+    assert served(priced(measured)).price(six, decoding(4, 1))[0] < 0.1
+    narrow = KimiDelta("op", "fused", 2304, 6, 128, 4)
+    assert priced(measured).price(narrow, decoding(4, 1))[0] < 0.1
+
+
+def test_vllms_scan_of_kimi_is_flashkdas(priced: Priced) -> None:
+    """Where both were measured; the Triton kernel answers elsewhere."""
+    flash = {("flashkda_fwd", "context", *KIMI_KEY): grid(1.0)}
+    triton = {("chunk_kda", "context", *KIMI_KEY): grid(2.0)}
+    for found, expected in (({**flash, **triton}, 1.0), (triton, 2.0)):
+        assert priced({"kda": found}).price(kimi("recurrence"), prompts(1, 1024)) == pytest.approx([expected])

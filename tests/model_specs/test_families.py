@@ -103,7 +103,6 @@ def test_a_legal_layout_loses_nothing(arch: Architecture, tp: int, pp: int) -> N
 
 
 NOT_COVERED = {
-    "linear and latent attention": ("Kimi-K3",),
     "layers of different shapes": ("Llama-3_3-Nemotron",),
 }
 """Why models are refused, and how their names begin."""
