@@ -31,7 +31,7 @@ def run_price(options: Namespace) -> int:
     from aicfg.experiments.variants import the_experiment
 
     experiment = the_experiment(options.file, settings_of(options))
-    with progress("bounds") as advance:
+    with progress("bounds", after_s=1.0) as advance:
         prices = prices_of(experiment, lambda done, of: advance(done, of, "bounds"))
     if options.json:
         print(json.dumps(prices.to_dict(), indent=2))

@@ -52,7 +52,7 @@ def _add_around(solve: ArgumentParser) -> None:
     solve.add_argument(
         "--frontier",
         action="store_true",
-        help="also the most tokens/s at every TPOT, the SLA's bound left out",
+        help="also the most tokens/s at every TPOT, past its bound",
     )
     solve.add_argument("--frontier-ttft", action="store_true", help="the same over TPOT and TTFT")
     solve.add_argument(
@@ -203,7 +203,7 @@ def _solved(jobs: list[Job], options: "Options") -> Iterator[Plan]:
 
     done = 0
     try:
-        with progress(shown=len(jobs) > 1 or bool(options.alternatives or options.frontier)) as advance:
+        with progress(jobs[0].case.experiment.name, after_s=0.0 if len(jobs) > 1 else 1.0) as advance:
             for number, job in enumerate(jobs):
                 if len(jobs) > 1:
                     advance(number, len(jobs), job.case.experiment.name)

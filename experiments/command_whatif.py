@@ -67,7 +67,8 @@ def run_whatif(options: Namespace) -> int:
 def _variants(options: Namespace, experiment: "Experiment", changes: "Sequence[Change]") -> int:
     from aicfg.experiments.whatif import variants
 
-    found = variants(experiment, changes)
+    with progress("variants", after_s=1.0):
+        found = variants(experiment, changes)
     if options.json:
         plain = [each.row() for each in found]
         print(json.dumps({"schema": 1, "experiment": experiment.name, "variants": plain}, indent=2))
@@ -118,7 +119,7 @@ def _sweep(options: Namespace, experiment: "Experiment", changes: "Sequence[Chan
 
         check_picture(options.png, axes)
     base = changed(experiment, changes) if changes else experiment
-    with progress("points") as advance:
+    with progress("points", after_s=1.0) as advance:
         found = swept(base, axes, lambda done, of: advance(done, of, "points"))
     _save(options, found)
     if options.json:

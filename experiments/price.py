@@ -1,23 +1,28 @@
 """What each bound costs, in the experiment's own keys and units, over all of its modes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from aicfg.experiments.assemble import Candidates, ask, candidates, modes
 from aicfg.experiments.bounds import Bound, bounds_of
+from aicfg.experiments.loader import Source
 from aicfg.experiments.outcomes import outcome_of, pool_outcomes
 from aicfg.experiments.prepare import Case, prepare
 from aicfg.experiments.schema import Experiment
 from aicfg.experiments.tradeoffs import Outcome
+from aicfg.experiments.variants import the_experiment
 from aicfg.model_specs.errors import InputError
 from aicfg.solver import price as solver
 from aicfg.solver.answer import Answer
 from aicfg.solver.errors import NodePackingError, UnsupportedAskError
 from aicfg.solver.objectives import STAGES
 from aicfg.solver.ways import solve_ways
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,36 @@ def prices_of(experiment: Experiment, advance: Callable[[int, int], None] = lamb
     bounds = bounds_of(case.experiment, asks[0])
     told = tuple(_Told(case, found, bounds, best, each).price() for each in prices)
     return Prices(1, experiment.name, outcome_of(case, found, best), told)
+
+
+def price(source: Source) -> "pd.DataFrame":
+    """What each bound of one experiment costs: a row a bound and side, with the next step of the optimum.
+
+    Parameters
+    ----------
+    source
+        One experiment, as for ``aicfg.solve``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``bound``, ``asked``, ``used``, ``unit``, ``side``, then those of a step (``at``, ``value``,
+        ``change``, ``needs``, ``price``, ``plan``); no rows where the experiment has no plan.
+
+    Raises
+    ------
+    InputError
+        For anything wrong with the experiment, one line for each fault.
+    """
+    import pandas as pd
+
+    rows = []
+    for each in prices_of(the_experiment(source)).prices:
+        bound = {"bound": each.bound, "asked": each.asked, "used": each.used, "unit": each.unit}
+        for side, step in (("looser", each.looser), ("tighter", each.tighter)):
+            rows.append({**bound, "side": side, **({} if step is None else asdict(step))})
+    columns = ["bound", "asked", "used", "unit", "side", *Step.__dataclass_fields__]
+    return pd.DataFrame(rows, columns=columns)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aicfg.experiments.peer.api_points import EstimateResult, cli_estimate, cli_generate
     from aicfg.experiments.peer.result import CLIResult, NoFeasibleConfigError, RequestError
     from aicfg.experiments.plan import Certificate, Explanation, Plan, PoolPlan, Relaxation, Sources
+    from aicfg.experiments.price import price
     from aicfg.experiments.schema import (
         Experiment,
         Fleet,
@@ -50,6 +51,7 @@ _HOMES = {
     "aicfg.experiments.peer.api_points": ("EstimateResult", "cli_estimate", "cli_generate"),
     "aicfg.experiments.peer.result": ("CLIResult", "NoFeasibleConfigError", "RequestError"),
     "aicfg.experiments.plan": ("Certificate", "Explanation", "Plan", "PoolPlan", "Relaxation", "Sources"),
+    "aicfg.experiments.price": ("price",),
     "aicfg.experiments.schema": (
         "Experiment",
         "Fleet",
@@ -118,6 +120,7 @@ __all__ = [
     "cli_support",
     "estimate",
     "load",
+    "price",
     "solve",
     "solve_all",
     "sweep",

@@ -138,3 +138,16 @@ def test_pools_have_their_own_prices(write: Callable[..., Path]) -> None:
         assert price.looser is not None
         setting = f"fleet.pools.{number}.gpus={price.looser.at:g}"
         assert value(path, setting) == price.looser.value
+
+
+def test_a_dataframe(small: Path) -> None:
+    """From Python: two rows a bound, with the figures of the command; none without a plan."""
+    frame = aicfg.price(small)
+    assert list(frame["side"]) == ["looser", "tighter"] * 3
+    assert list(frame["bound"].unique()) == ["sla.ttft_ms", "sla.tpot_ms", "fleet.gpus"]
+    (found,) = [each for each in prices_of(the_experiment(small)).prices if each.bound == "fleet.gpus"]
+    assert found.looser is not None
+    row = frame[(frame["bound"] == "fleet.gpus") & (frame["side"] == "looser")].iloc[0]
+    assert (row["at"], row["price"], row["plan"]) == (found.looser.at, found.looser.price, found.looser.plan)
+    body = {"model": "Qwen/Qwen3-32B", "workload": {"isl": 2000, "osl": 200}, "sla": {"tpot_ms": 1}}
+    assert len(aicfg.price({**body, "fleet": {"system": "h100_sxm", "gpus": 4}})) == 0
