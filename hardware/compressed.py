@@ -5,14 +5,15 @@ its kernel was timed on both, the difference is taken off. Rules: those of AICon
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from msgspec import structs
 
 from aicfg.hardware.attention_tables import generation_peak_flops
-from aicfg.hardware.compressed_choice import overstated_ms
-from aicfg.hardware.compressed_context import shared_prompt_ms
+from aicfg.hardware.compressed_context import CHOICE, shared_prompt_ms
 from aicfg.hardware.compressed_light import CompressedContextRoofline, CompressedGenerationRoofline
+from aicfg.hardware.equal_scores import Choice, of_decoding, overstated_ms
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.modes import Source
@@ -20,7 +21,7 @@ from aicfg.hardware.modules import (
     Formats,
     context_table,
     decoding_ms,
-    generation_table,
+    decoding_rows_ms,
     piecewise,
     prompts_ms,
 )
@@ -49,7 +50,7 @@ def _prompts_ms(pricing: Pricing, op: CompressedModule, prompts: Prompts) -> Flo
 
     def rows_ms(prefix: FloatArray, length: FloatArray, batch: FloatArray) -> FloatArray:
         times = context_table(pricing, rows)(np.full(len(batch), float(op.heads)), prefix, length, batch)
-        return np.maximum(times - overstated_ms(pricing, op, "v1", prefix, length, batch), 0.0)
+        return np.maximum(times - _overstated_ms(pricing, op, "v1", prefix, length, batch), 0.0)
 
     module = piecewise(pricing, rows, rows_ms)
     if op.context == 1:
@@ -67,16 +68,28 @@ def _prompts_ms(pricing: Pricing, op: CompressedModule, prompts: Prompts) -> Flo
 
 
 def _decoding_ms(pricing: Pricing, op: CompressedModule, decoding: Decoding) -> FloatArray:
-    rows, batch, lengths = rows_of(pricing, op), decoding.batch, decoding.lengths
+    rows = rows_of(pricing, op)
 
     def measured() -> FloatArray:
-        times = generation_table(pricing, rows)(op.heads, batch, lengths, decoding.weights)
-        each, length = np.meshgrid(batch, lengths, indexing="ij")
-        cached = np.maximum(length.ravel() - 1.0, 0.0)
-        over = overstated_ms(pricing, op, "v2", cached, np.ones(each.size), each.ravel())
-        return np.maximum(times - over.reshape(each.shape) @ decoding.weights, 0.0)
+        over = of_decoding(partial(_overstated_ms, pricing, op, "v2"), decoding)
+        return np.maximum(decoding_rows_ms(pricing, rows, op.heads, decoding) - over, 0.0)
 
     return decoding_ms(pricing, rows, op.heads, decoding, measured)
+
+
+def _overstated_ms(
+    pricing: Pricing,
+    op: CompressedModule,
+    kernel: str,
+    prefix: FloatArray,
+    length: FloatArray,
+    batch: FloatArray,
+) -> FloatArray:
+    """By the choice of equal scores, if it has one; ``v1`` chooses for prompts, ``v2`` for new tokens."""
+    if op.ratio != CHOOSES:
+        return np.zeros(len(batch))
+    choice = Choice(CHOICE, (f"{kernel}_flat",), (f"{kernel}_top_last",), op.native_heads)
+    return overstated_ms(pricing, choice, prefix, length, batch)
 
 
 def rows_of(pricing: Pricing, op: CompressedModule) -> "CompressedRows":

@@ -7,7 +7,6 @@ on the whole; prompts' scores are computed in chunks, whose times add up.
 
 import numpy as np
 
-from aicfg.hardware.compressed_choice import FAMILY
 from aicfg.hardware.interpolation import FloatArray, NestedGrid
 from aicfg.hardware.kernels import nearest_ms
 from aicfg.hardware.load import Prompts, StepLoad
@@ -17,7 +16,7 @@ from aicfg.hardware.tables.store import Grid, Key, MissingDataError
 from aicfg.model_specs.operations import Collective, CompressedModule
 from aicfg.model_specs.parts import CHOOSES
 
-SCORES = "dsv4_paged_mqa_logits"
+SCORES, CHOICE = "dsv4_paged_mqa_logits", "dsv4_csa_topk_calib"
 CHUNK = 8192
 """New tokens whose scores are computed at a time."""
 
@@ -89,13 +88,13 @@ def _scores(pricing: Pricing, op: CompressedModule) -> NestedGrid:
 def _choice_ms(pricing: Pricing, op: CompressedModule, length: FloatArray, prompts: Prompts) -> FloatArray:
     """Of the best of ``length`` tokens' scores, of which the last are the best."""
     key = ("v1_top_last",)
-    if key not in pricing.tables.keys(FAMILY):
-        raise _missing(pricing, op, FAMILY)
-    grid = pricing.tables.grid(FAMILY, key)
+    if key not in pricing.tables.keys(CHOICE):
+        raise _missing(pricing, op, CHOICE)
+    grid = pricing.tables.grid(CHOICE, key)
     if op.native_heads not in grid.axes[0]:
-        raise _missing(pricing, op, FAMILY)
+        raise _missing(pricing, op, CHOICE)
     one = _of_heads(grid, op.native_heads)
-    return nearest_ms(FAMILY, one, prompts.prefix, length, prompts.batch)
+    return nearest_ms(CHOICE, one, prompts.prefix, length, prompts.batch)
 
 
 def _of_heads(grid: Grid, heads: int) -> Grid:

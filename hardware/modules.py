@@ -166,11 +166,16 @@ def decoding_ms(
         return np.asarray(ms.reshape(each.shape) @ weights)
 
     return pricing.by_mode(
-        measured=measured or (lambda: generation_table(pricing, rows)(heads, batch, lengths, weights)),
+        measured=measured or (lambda: decoding_rows_ms(pricing, rows, heads, decoding)),
         light=lambda: averaged(light()),
         estimated=lambda: averaged(light() / generation_reached(pricing, rows, heads)(*at)),
         reach=lambda: generation_table(pricing, rows).reach(heads, batch, lengths),
     )
+
+
+def decoding_rows_ms(pricing: Pricing, rows: Rows, heads: int, decoding: Decoding) -> FloatArray:
+    """New tokens from the rows, averaged over the lengths with their weights."""
+    return generation_table(pricing, rows)(heads, decoding.batch, decoding.lengths, decoding.weights)
 
 
 def context_table(pricing: Pricing, rows: Rows) -> NestedGrid:

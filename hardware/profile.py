@@ -51,6 +51,7 @@ class Operations(_Part, frozen=True):
     short_sparse_prompts: Literal["blended", "apart"]
     shared_sparse_prompts: Literal["corrected", "behind_half"]
     long_sparse_prompts: Literal["extrapolated", "in_pieces"]
+    equal_scores: Literal["of_v4", "taken_off"]
     implausible_rows: Literal["kept", "replaced"]
     products_above_engines: float | None
     """How much longer than on the fastest other engine a quantised dense product may take; None: any."""

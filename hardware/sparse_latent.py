@@ -1,17 +1,22 @@
 """Latent attention to chosen tokens (DSA): prompts, behind a prefix too, and new tokens."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from aicfg.hardware.equal_scores import Choice, of_decoding, overstated_ms
 from aicfg.hardware.interpolation import FloatArray
-from aicfg.hardware.load import Prompts, StepLoad
+from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.modes import Source
-from aicfg.hardware.modules import context_table, decoding_ms, piecewise, prompts_ms
+from aicfg.hardware.modules import context_table, decoding_ms, decoding_rows_ms, piecewise, prompts_ms
 from aicfg.hardware.pricing import Pricing, prices
-from aicfg.hardware.sparse_context import shared_prompt_ms
+from aicfg.hardware.sparse_context import CHOICE, shared_prompt_ms
 from aicfg.hardware.sparse_rows import CONTEXT, DENSE, GENERATION, SparseRows, rows_of
 from aicfg.model_specs.operations import SparseLatentModule
+
+EQUAL_SCORES = Choice(*CHOICE["flat"], CHOICE["top_last"][1], heads=64)
+"""SGLang's choice of 2,048 tokens, timed at one number of heads, on which it does not depend."""
 
 
 @prices(SparseLatentModule)
@@ -20,14 +25,34 @@ def sparse_latent_ms(pricing: Pricing, op: SparseLatentModule, load: StepLoad) -
     if load.prompts is not None:
         return _prompts_ms(pricing, op, load.prompts)
     assert load.decoding is not None, "attention needs prompts or decoding requests"
-    return decoding_ms(pricing, rows_of(pricing, op, GENERATION), op.heads, load.decoding)
+    return _decoding_ms(pricing, op, load.decoding)
+
+
+def _decoding_ms(pricing: Pricing, op: SparseLatentModule, decoding: Decoding) -> FloatArray:
+    rows = rows_of(pricing, op, GENERATION)
+
+    def measured() -> FloatArray:
+        over = of_decoding(partial(_overstated_ms, pricing, op), decoding)
+        return np.maximum(decoding_rows_ms(pricing, rows, op.heads, decoding) - over, 0.0)
+
+    return decoding_ms(pricing, rows, op.heads, decoding, measured)
+
+
+def _overstated_ms(
+    pricing: Pricing, op: SparseLatentModule, prefix: FloatArray, length: FloatArray, batch: FloatArray
+) -> FloatArray:
+    """By the choice of equal scores, if the module has one."""
+    if not op.chooses or pricing.profile.operations.equal_scores == "of_v4":
+        return np.zeros(len(batch))
+    return overstated_ms(pricing, EQUAL_SCORES, prefix, length, batch)
 
 
 def _prompts_ms(pricing: Pricing, op: SparseLatentModule, prompts: Prompts) -> FloatArray:
     rows = rows_of(pricing, op, CONTEXT)
 
     def rows_ms(prefix: FloatArray, length: FloatArray, batch: FloatArray) -> FloatArray:
-        return _module_ms(pricing, rows, op.heads, prefix, length, batch)
+        times = _module_ms(pricing, rows, op.heads, prefix, length, batch)
+        return np.maximum(times - _overstated_ms(pricing, op, prefix, length, batch), 0.0)
 
     module = piecewise(pricing, rows, rows_ms)
     if op.context == 1:

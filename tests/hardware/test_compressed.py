@@ -8,7 +8,6 @@ from module_cases import COMPRESSED
 from msgspec import structs
 
 import aicfg.hardware.step  # noqa: F401  (imports every module that declares prices)
-from aicfg.hardware.compressed_choice import overstated_ms
 from aicfg.hardware.compressed_light import _entry_pairs
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.modes import DataMode
@@ -59,23 +58,6 @@ def test_a_long_cache_costs_little() -> None:
     for op in (FLASH, WIDE):
         short, long = (ms(op, decoding(16, length), pricing()) for length in (4096.0, 131072.0))
         assert short < long < 2.0 * short
-
-
-def test_equal_scores_overstate_the_choice() -> None:
-    """SGLang takes longer on equal scores, from where 2,048 tokens have more entries than it takes."""
-    one = np.ones(1)
-
-    def over(length: float, op: CompressedModule = FLASH) -> float:
-        return float(overstated_ms(pricing(), op, "v1", 0 * one, length * one, one)[0])
-
-    assert 0.0 == over(2048.0) < over(4096.0) < over(8192.0)
-    assert over(8192.0, WIDE) == 0.0
-
-
-def test_nothing_is_taken_off_where_the_kernel_was_not_timed() -> None:
-    """vLLM's tables have no such kernel."""
-    one = np.ones(1)
-    assert overstated_ms(pricing("b200_sxm", "vllm"), FLASH, "v1", 0 * one, 4096 * one, one)[0] == 0.0
 
 
 @pytest.mark.parametrize("op", [FLASH, WIDE], ids=["chooses", "wide"])

@@ -136,3 +136,15 @@ def test_without_rows_behind_a_prefix_there_are_no_pieces() -> None:
     op = structs.replace(GLM5, heads=8)
     own, peers = (pricing("h200_sxm", "vllm", FP8, profile=name) for name in ("aicfg", "aiconfigurator-0.12"))
     assert ms(op, prompts(1, 65536), own) == ms(op, prompts(1, 65536), peers)
+
+
+def test_equal_scores_are_taken_off() -> None:
+    """Among real ones SGLang chooses faster; layers that take over a choice have nothing to take off."""
+    op, load = structs.replace(GLM5, heads=8), prompts(1, 8192)
+    own, peers = (
+        pricing("h200_sxm", "sglang", FP8, profile=name) for name in ("aicfg", "aiconfigurator-0.12")
+    )
+    assert 0.9 * ms(op, load, peers) < ms(op, load, own) < 0.99 * ms(op, load, peers)
+    assert ms(op, decoding([8.0], 16384.0), own) < ms(op, decoding([8.0], 16384.0), peers)
+    taking_over = structs.replace(op, chooses=False)
+    assert ms(taking_over, load, own) == ms(taking_over, load, peers)
