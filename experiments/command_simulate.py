@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from aicfg.experiments.plan import Plan
-    from aicfg.experiments.simulate import Load, Loop, Simulation
+    from aicfg.experiments.simulate import Loop, Run, Simulation
     from aicfg.hardware.interpolation import FloatArray
 
 MOST_REQUESTS = 1_000_000
@@ -49,7 +49,7 @@ def run_simulate(options: Namespace) -> int:
     from aicfg.experiments.simulate import simulate_plan
 
     plan = plan_in(options.file)
-    asked = _load(options, options.arrivals or plan.inputs["sla"].get("arrivals", "closed"))
+    asked = _run(options, options.arrivals or plan.inputs["sla"].get("arrivals", "closed"))
     with progress("simulating"):
         simulation, ttft, tpot = simulate_plan(plan, asked)
     if options.png:
@@ -68,9 +68,9 @@ def run_simulate(options: Namespace) -> int:
     return 0
 
 
-def _load(options: Namespace, arrivals: "Loop") -> "Load":
+def _run(options: Namespace, arrivals: "Loop") -> "Run":
     """What the flags ask for."""
-    from aicfg.experiments.simulate import Load
+    from aicfg.experiments.simulate import Run
     from aicfg.experiments.writing import check_png
 
     if options.png:
@@ -82,7 +82,7 @@ def _load(options: Namespace, arrivals: "Loop") -> "Load":
             raise InputError(f"--{name} {value:g}: expected a number from {low:g} to {high:g}")
     if options.rate is not None and arrivals == "closed":
         raise InputError("--rate: clients ask anew when they have their answer; add --arrivals poisson")
-    return Load(arrivals, options.requests, options.rate, options.spread, options.opening, options.seed)
+    return Run(arrivals, options.requests, options.rate, options.spread, options.opening, options.seed)
 
 
 def plan_in(path: str) -> "Plan":

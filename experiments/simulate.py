@@ -17,7 +17,8 @@ from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.profile import FlowLaw
 from aicfg.hardware.runs import most_requests
-from aicfg.hardware.simulation import Engine, Trace, drawn_requests, simulate
+from aicfg.hardware.simulation import Engine, Trace, drawn_requests
+from aicfg.hardware.simulation import simulate as simulate_rank
 from aicfg.hardware.simulation_pairs import DecodeSide, PrefillSide, simulate_pair
 from aicfg.hardware.step_costs import LENGTHS, Surface, step_costs
 from aicfg.model_specs.errors import InputError
@@ -29,7 +30,7 @@ WAVES = 20
 
 
 @dataclass(frozen=True)
-class Load:
+class Run:
     """What a deployment is put under."""
 
     arrivals: Loop = "closed"
@@ -95,7 +96,27 @@ class _Part:
     ranks: int
 
 
-def simulate_plan(plan: Plan, asked: Load) -> tuple[Simulation, FloatArray, FloatArray]:
+def simulate(
+    plan: Plan,
+    *,
+    arrivals: Loop = "closed",
+    requests: int | None = None,
+    requests_per_s: float | None = None,
+    spread: float = 0.1,
+    opening: bool = False,
+    seed: int = 0,
+) -> Simulation:
+    """How the requests of a plan's deployment fare, simulated step by step; the keywords are those of `Run`.
+
+    Raises
+    ------
+    InputError
+        For a plan without pools.
+    """
+    return simulate_plan(plan, Run(arrivals, requests, requests_per_s, spread, opening, seed))[0]
+
+
+def simulate_plan(plan: Plan, asked: Run) -> tuple[Simulation, FloatArray, FloatArray]:
     """Simulates the deployment that a plan describes.
 
     Returns
@@ -128,14 +149,14 @@ def _layout(pool: PoolPlan) -> Layout:
     return Layout(pool.tp, pool.pp, pool.dp, pool.cp, pool.moe_tp, pool.moe_ep)
 
 
-def _aggregated(model: ServingModel, pool: PoolPlan, asked: Load, scale: float) -> _Part:
+def _aggregated(model: ServingModel, pool: PoolPlan, asked: Run, scale: float) -> _Part:
     """One rank of the pool."""
     work, ranks = model.workload, pool.workers * pool.dp * pool.pp
     closed = asked.arrivals == "closed"
     count = max(asked.requests // ranks, 1) if asked.requests else WAVES * pool.batch
     rate = None if closed else scale * pool.workers * pool.requests_per_s / ranks
     requests = drawn_requests(count, work.isl, work.osl, asked.spread, asked.seed, rate, work.prefix)
-    return _Part(simulate(engine_of(model, pool), requests, pool.batch if closed else None), ranks)
+    return _Part(simulate_rank(engine_of(model, pool), requests, pool.batch if closed else None), ranks)
 
 
 def engine_of(model: ServingModel, pool: PoolPlan) -> Engine:
@@ -166,7 +187,7 @@ def engine_at(model: ServingModel, layout: Layout, batch: int, chunk: int) -> En
     )
 
 
-def _disaggregated(case: Case, plan: Plan, asked: Load, scale: float) -> _Part:
+def _disaggregated(case: Case, plan: Plan, asked: Run, scale: float) -> _Part:
     """All prefill and decode ranks together; of several types of a role, as many of the first."""
     by_role = {role: [pool for pool in plan.pools if pool.role == role] for role in ("prefill", "decode")}
     giver, taker = (by_role[role][0] for role in ("prefill", "decode"))
@@ -206,7 +227,7 @@ def decode_side(model: ServingModel, pool: PoolPlan, ranks: int) -> DecodeSide:
     return DecodeSide(ranks, pool.batch, costs.decode.times(correction), model.speculative.progress)
 
 
-def _together(plan: Plan, asked: Load, parts: list[_Part]) -> tuple[Simulation, FloatArray, FloatArray]:
+def _together(plan: Plan, asked: Run, parts: list[_Part]) -> tuple[Simulation, FloatArray, FloatArray]:
     counted = [part.trace if asked.opening else part.trace.steady() for part in parts]
     rates = [part.ranks * _throughput(trace) for part, trace in zip(parts, counted, strict=True)]
     requests_per_s, tokens_per_s = (float(sum(each)) for each in zip(*rates, strict=True))

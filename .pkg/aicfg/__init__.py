@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         WorkloadClass,
     )
     from aicfg.experiments.shares import Part, Step
+    from aicfg.experiments.simulate import Simulation, simulate
     from aicfg.experiments.sweep import sweep
     from aicfg.experiments.whatif import whatif
     from aicfg.model_specs.errors import AicfgError, InputError
@@ -72,6 +73,7 @@ _HOMES = {
         "WorkloadClass",
     ),
     "aicfg.experiments.shares": ("Part", "Step"),
+    "aicfg.experiments.simulate": ("Simulation", "simulate"),
     "aicfg.experiments.sweep": ("sweep",),
     "aicfg.experiments.whatif": ("whatif",),
     "aicfg.model_specs.errors": ("AicfgError", "InputError"),
@@ -103,6 +105,7 @@ __all__ = [
     "RoleSearch",
     "Search",
     "Serving",
+    "Simulation",
     "Sla",
     "Sources",
     "Spare",
@@ -121,6 +124,7 @@ __all__ = [
     "estimate",
     "load",
     "price",
+    "simulate",
     "solve",
     "solve_all",
     "sweep",

@@ -16,7 +16,7 @@ from aicfg.experiments.families import family_key
 from aicfg.experiments.loader import load
 from aicfg.experiments.prepare import prepare
 from aicfg.experiments.schema import Experiment, Sla
-from aicfg.experiments.simulate import Load, simulate_plan
+from aicfg.experiments.simulate import Run, simulate_plan
 from aicfg.hardware.profile import load_profile
 from aicfg.model_specs.errors import InputError
 
@@ -181,7 +181,7 @@ def test_a_simulated_plan_keeps_its_percentiles() -> None:
     for arrivals in ("closed", "poisson"):
         sla = {"ttft_ms": {"p90": 1200}, "tpot_ms": {"p90": 30}, "arrivals": arrivals}
         plan = solve({**ASKED, "serving": {**ASKED["serving"], "mode": "agg"}, "sla": sla})
-        found, _, _ = simulate_plan(plan, Load(arrivals, 40_000))  # type: ignore[arg-type]
+        found, _, _ = simulate_plan(plan, Run(arrivals, 40_000))  # type: ignore[arg-type]
         assert plan.counted is not None and plan.counted.tpot_ms is not None
         assert found.tpot_ms.p90 <= 1.12 * plan.counted.tpot_ms
         assert found.ttft_ms.p90 <= 1200

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+import aicfg
 from aicfg.experiments.api import solve
 from aicfg.experiments.plan import Plan
-from aicfg.experiments.simulate import Load, simulate_plan
+from aicfg.experiments.simulate import Run, simulate_plan
 from aicfg.model_specs.errors import InputError
 
 ASKED: dict[str, Any] = {
@@ -34,7 +35,7 @@ def plan(mode: str) -> Plan:
 def test_throughput_is_what_the_plan_says(mode: str) -> None:
     """A closed loop with the plan's requests in flight: its throughput and TPOT, within a tenth."""
     best = plan(mode)
-    simulation, ttft, tpot = simulate_plan(best, Load())
+    simulation, ttft, tpot = simulate_plan(best, Run())
     assert simulation.tokens_per_s == pytest.approx(best.tokens_per_s, rel=0.12)
     assert simulation.tpot_ms.mean == pytest.approx(best.tpot_ms, rel=0.1)
     assert simulation.concurrency == pytest.approx(best.concurrency, rel=0.1)
@@ -44,7 +45,7 @@ def test_throughput_is_what_the_plan_says(mode: str) -> None:
 def test_percentiles_are_in_order() -> None:
     """P50, P90, P99 rise; the same seed gives the same figures, another one others."""
     best = plan("agg")
-    one, other, third = (simulate_plan(best, Load(seed=seed))[0] for seed in (1, 1, 2))
+    one, other, third = (simulate_plan(best, Run(seed=seed))[0] for seed in (1, 1, 2))
     assert one == other and one != third
     assert one.ttft_ms.p50 <= one.ttft_ms.p90 <= one.ttft_ms.p99
 
@@ -54,7 +55,7 @@ def test_half_the_load_waits_less() -> None:
     best = plan("agg")
     assert best.requests_per_s is not None
     full, half = (
-        simulate_plan(best, Load("poisson", 800, share * best.requests_per_s))[0] for share in (0.95, 0.5)
+        simulate_plan(best, Run("poisson", 800, share * best.requests_per_s))[0] for share in (0.95, 0.5)
     )
     assert half.requests_per_s == pytest.approx(0.5 * best.requests_per_s, rel=0.15)
     assert half.ttft_ms.p99 < full.ttft_ms.p99 and half.tpot_ms.mean < full.tpot_ms.mean
@@ -63,14 +64,14 @@ def test_half_the_load_waits_less() -> None:
 def test_the_opening_burst_counts_where_asked() -> None:
     """All prompts at once wait long: the mean rises."""
     best = plan("agg")
-    steady, whole = (simulate_plan(best, Load(opening=opening))[0] for opening in (False, True))
+    steady, whole = (simulate_plan(best, Run(opening=opening))[0] for opening in (False, True))
     assert whole.ttft_ms.p99 > 1.5 * steady.ttft_ms.p99
 
 
 def test_mixed_plans() -> None:
     """Aggregated workers beside prefill and decode workers add up."""
     best = plan("mixed")
-    simulation, _, _ = simulate_plan(best, Load())
+    simulation, _, _ = simulate_plan(best, Run())
     assert simulation.tokens_per_s == pytest.approx(best.tokens_per_s, rel=0.15)
 
 
@@ -117,5 +118,11 @@ def test_a_plan_without_pools(run: Callable[..., Any], tmp_path: Path) -> None:
     """An infeasible plan has nothing to simulate; a file that is not there is named."""
     infeasible = solve({**ASKED, "sla": {"tpot_ms": 0.01}})
     with pytest.raises(InputError, match=r"has no pools \(infeasible\)"):
-        simulate_plan(infeasible, Load())
+        simulate_plan(infeasible, Run())
     assert "no.json: cannot be read" in run("simulate", tmp_path / "no.json").err
+
+
+def test_from_python() -> None:
+    """``aicfg.simulate`` gives what the command does."""
+    best = plan("agg")
+    assert aicfg.simulate(best, requests=400, seed=3) == simulate_plan(best, Run(requests=400, seed=3))[0]
