@@ -58,7 +58,7 @@ def joined(case: CapacityCase) -> Joined:
         When a class has no worker at all.
     """
     found = []
-    with progress("latency curves", shown=len(case.kinds) > 1) as advance:
+    with progress("latency curves", after_s=0.5) as advance:
         for number, kind in enumerate(case.kinds):
             advance(number, len(case.kinds), f"latency curves of class {kind.name}")
             found.append(_candidates(kind, len(case.kinds) > 1))
