@@ -1,7 +1,7 @@
 """The report of a plan on a terminal or in a pipe: short, complete, readable without colour."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from aicfg.experiments.explanation_words import bound_words, bounds_words
 from aicfg.experiments.fields import AUTO
-from aicfg.experiments.plan import Plan
+from aicfg.experiments.plan import Plan, PoolPlan
 from aicfg.experiments.report_parts import COLOURS, LABEL, latency, pool_table, print_on, title
 from aicfg.experiments.side_by_side import table
 from aicfg.experiments.words import (
@@ -98,9 +98,9 @@ def _facts(plan: Plan) -> Table:
     table.add_row()
     table.add_row("GPUs", _gpu_bar(plan))
     if "backends" in plan.inputs["serving"]:
-        table.add_row("engines", "; ".join(f"{pool_words(each)}: {each.backend}" for each in plan.pools))
-    for words in _chosen_formats(plan):
-        table.add_row("formats", words)
+        table.add_row("engine", _by_pool(plan.pools, [each.backend for each in plan.pools]))
+    if formats := _chosen_formats(plan):
+        table.add_row("formats", _by_pool(plan.pools, formats))
     if plan.cost_per_hour is not None:
         table.add_row("cost", f"{number(plan.cost_per_hour)} per hour")
     if (load := plan.inputs.get("load")) and plan.capacity is None:
@@ -129,13 +129,20 @@ def _facts(plan: Plan) -> Table:
     return table
 
 
-def _chosen_formats(plan: Plan) -> Iterator[str]:
+def _chosen_formats(plan: Plan) -> list[str]:
     """Number formats of each pool, where there was a choice."""
     given = plan.inputs["serving"]["quant"]
-    if any(isinstance(each, list) or each == AUTO for each in given.values()):
-        for pool in plan.pools:
-            experts = {} if given["moe"] else {"moe": None}
-            yield f"{pool_words(pool)}: {formats_words(asdict(pool.quant) | experts)}"
+    if not any(isinstance(each, list) or each == AUTO for each in given.values()):
+        return []
+    experts = {} if given["moe"] else {"moe": None}
+    return [formats_words(asdict(pool.quant) | experts) for pool in plan.pools]
+
+
+def _by_pool(pools: Sequence[PoolPlan], words: list[str]) -> str:
+    """What was chosen for each pool, on a line of its own; once where it is the same for all."""
+    if len(set(words)) == 1:
+        return words[0]
+    return "\n".join(f"{pool_words(pool)}: {each}" for pool, each in zip(pools, words, strict=True))
 
 
 def _gpu_bar(plan: Plan) -> Text:

@@ -37,7 +37,7 @@ def test_the_best_of_the_formats_is_chosen() -> None:
     assert solve(both.inputs).pools == both.pools
     text = report_text(both)
     assert "KV bfloat16 or fp8" in text
-    assert f"prefill: weights bfloat16, KV {both.pools[0].quant.kvcache}" in text
+    assert f"formats   weights bfloat16, KV {both.pools[0].quant.kvcache}\n" in text
 
 
 def test_weights_are_chosen_role_by_role() -> None:
@@ -46,6 +46,10 @@ def test_weights_are_chosen_role_by_role() -> None:
     same = plan_with(("prefill.quant.gemm == 'bfloat16'",), gemm=["bfloat16", "fp8"], kvcache="fp8")
     assert {pool.quant.gemm for pool in same.pools if pool.role == "prefill"} == {"bfloat16"}
     assert free.objective.value >= same.objective.value
+    apart = ("prefill.quant.gemm == 'fp8'", "decode.quant.gemm == 'bfloat16'")
+    other = plan_with(apart, gemm=["bfloat16", "fp8"], kvcache="fp8")
+    text = report_text(other)
+    assert all(f"{pool.role}: weights {pool.quant.gemm}, KV fp8\n" in text for pool in other.pools)
 
 
 def test_a_format_that_is_not_measured_is_left_out() -> None:
