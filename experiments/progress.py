@@ -14,18 +14,24 @@ Advance = Callable[[int, int, str], None]
 
 
 @contextmanager
-def progress(what: str = "", *, after_s: float = 0.0) -> Iterator[Advance]:
+def progress(what: str = "", *, after_s: float = 0.0, shown: bool = True) -> Iterator[Advance]:
     """A bar with the time that went by; it moves on its own until it is told of how many.
 
     Parameters
     ----------
     after_s
         Seconds until it is shown: what is done by then needs none.
+    shown
+        Whether there is anything to show. Within work that has a bar, that one is told instead.
     """
-    if not sys.stderr.isatty():
-        yield lambda done, of, what: None
+    global _active
+    if _active is not None:
+        yield _active.advance if shown else _nothing
         return
-    bar = _Bar(what)
+    if not shown or not sys.stderr.isatty():
+        yield _nothing
+        return
+    _active = bar = _Bar(what)
     timer = Timer(after_s, bar.show)
     timer.daemon = True
     if after_s:
@@ -35,8 +41,13 @@ def progress(what: str = "", *, after_s: float = 0.0) -> Iterator[Advance]:
     try:
         yield bar.advance
     finally:
+        _active = None
         timer.cancel()
         bar.end()
+
+
+def _nothing(done: int, of: int, what: str) -> None:
+    """Nobody watches."""
 
 
 class _Bar:
@@ -74,3 +85,7 @@ class _Bar:
             self._ended = True
             if self._shown is not None:
                 self._shown.stop()
+
+
+_active: _Bar | None = None
+"""A terminal shows one bar at a time."""

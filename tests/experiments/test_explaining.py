@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from aicfg.experiments.api import solve
+from aicfg.experiments.bounds import with_bound
 from aicfg.experiments.loader import load
-from aicfg.experiments.plan import Explanation, Plan
+from aicfg.experiments.plan import Explanation, Plan, Relaxation
 from aicfg.model_specs.errors import InputError
 
 BASE: dict[str, Any] = {
@@ -29,14 +29,6 @@ def explained(**changes: Any) -> tuple[Plan, Explanation]:
     return plan, plan.explanation
 
 
-def with_bound(plan: Plan, key: str, value: float) -> str:
-    """Status of the plan's experiment with one bound replaced."""
-    inputs = msgspec.json.decode(msgspec.json.encode(plan.inputs))
-    part, name = key.split(".")
-    inputs[part][name] = int(value) if key == "fleet.gpus" else value
-    return solve(inputs, explain=False).status
-
-
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
@@ -53,9 +45,9 @@ def test_the_smallest_change_of_one_constraint(changes: dict[str, Any], key: str
     assert isinstance(change.needed, float | int)
     assert isinstance(change.asked, float | int)
     assert change.needed > change.asked
-    assert with_bound(plan, key, change.needed) == "optimal"
-    less = change.needed - 1 if key == "fleet.gpus" else 0.99 * change.needed
-    assert with_bound(plan, key, less) == "infeasible"
+    (experiment,) = load({**BASE, **changes})
+    for value, status in ((change.needed, "optimal"), (short_of(change), "infeasible")):
+        assert solve(with_bound(experiment, key, value), explain=False).status == status
     assert str(key.split(".")[0]) in plan.inputs
 
 
@@ -144,3 +136,44 @@ def test_a_dear_bound_changes_the_least() -> None:
     assert float(combined["sla.tpot_ms"]["fleet.gpus"]) > float(combined["fleet.gpus"]["fleet.gpus"])
     with pytest.raises(InputError, match=r"--weight sla\.ttft: is no bound; did you mean 'sla\.ttft_ms'"):
         solve(asked, weights={"sla.ttft": 2})
+
+
+POOLS = [{"system": "h100_sxm", "gpus": 2, "name": "spot"}, {"system": "h200_sxm", "gpus": 2}]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sla": {"ttft_ms": 150, "tpot_ms": 9}, "fleet": {"system": "h100_sxm", "gpus": 4}},
+        {"sla": {"request_latency_ms": 4000}, "load": {"requests_per_s": 4}},
+        {"load": {"requests_per_s": 9}, "constraints": ["gpus <= 6", "decode.workers <= 2"]},
+        {"sla": {"ttft_ms": 400, "tpot_ms": 6}, "fleet": {"pools": POOLS}},
+        {"sla": {"ttft_ms": 500, "tpot_ms": 9}, "load": {"requests_per_s": 5}, "objective": "gpus"},
+    ],
+)
+@pytest.mark.parametrize("mode", ["auto", "mixed"])
+def test_every_change_that_is_named_suffices_and_less_does_not(changes: dict[str, Any], mode: str) -> None:
+    """Put into the experiment each has the plan that comes with it; 1 % less of the change has none."""
+    (experiment,) = load({**BASE, **changes, "serving": {**BASE["serving"], "mode": mode}})
+    plan = solve(experiment)
+    assert plan.explanation is not None
+    named = [each for each in plan.explanation.relaxations if each.needed is not None]
+    assert named
+    for each in named:
+        assert each.needed is not None
+        found = solve(with_bound(experiment, each.constraint, each.needed), explain=False)
+        assert (found.status, found.objective) == ("optimal", getattr(each.plan, "objective", None))
+        less = with_bound(experiment, each.constraint, short_of(each))
+        assert solve(less, explain=False).status == "infeasible"
+
+
+def short_of(each: Relaxation) -> float | str:
+    """A change that falls short by 1 %, by one GPU, or by one of what an own constraint counts."""
+    if isinstance(each.needed, str):
+        left, operator, number = each.needed.partition(" <= ")
+        return f"{left}{operator}{int(number) - 1}"
+    assert isinstance(each.asked, int | float)
+    assert each.needed is not None
+    if each.constraint.endswith(".gpus"):
+        return int(each.needed) - 1
+    return each.needed - 0.01 * (each.needed - each.asked)

@@ -58,3 +58,16 @@ def test_a_pipe_sees_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("points") as advance:
         advance(1, 2, "points")
     assert capsys.readouterr().err == ""
+
+
+def test_work_within_work_tells_the_one_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal shows one bar: what is inside of it is told there."""
+    terminal = watched(monkeypatch)
+    with progress("outer"), progress("inner") as advance:
+        advance(2, 7, "inner part")
+        time.sleep(0.25)
+    assert "inner part" in terminal.getvalue()
+    assert "2/7" in terminal.getvalue()
+    with progress("hidden", shown=False) as advance:
+        advance(1, 2, "hidden")
+    assert "hidden" not in terminal.getvalue()
