@@ -13,7 +13,7 @@ LIMITS_MS = (8, 10, 15, 20, 30, 50, 100)
 MARGINS = tuple(1.0 + 0.01 * step for step in range(26))
 FEWEST_POINTS = 4
 """Points of a case from which there is something to choose."""
-NEAR_BEST = 0.005
+NEAR_BEST = 0.01
 """Earnings so close count as equal; of such margins the greatest keeps the limit most often."""
 
 Case = tuple[FloatArray, FloatArray, FloatArray, FloatArray]

@@ -16,9 +16,6 @@ from aicfg.hardware.profile import Disaggregated, FlowLaw, Host, StepsLaw
 from aicfg.hardware.workload import Workload
 from aicfg.model_specs.layout import Layout
 
-ROUNDS = 8
-"""In which the share of clients that decode and the TPOT find each other."""
-
 
 @dataclass(frozen=True)
 class Latency:
@@ -58,23 +55,12 @@ class DisaggregatedRun:
     clients: FloatArray
     """Of each prefill rank."""
     tpot_ms: FloatArray
-    """If all clients decode."""
-    half_tpot_ms: FloatArray
-    """If half of them do."""
-    answer_tokens: FloatArray
 
     def latency(self, rule: Disaggregated, backend: str, waves: float) -> Latency:
-        """Of runs with ``waves`` requests a client.
-
-        Clients that wait for their first token do not decode: of a request's time, the share after it.
-        """
+        """Of runs with ``waves`` requests a client."""
         opening = rule.burst[backend] * self.clients * self.prefill_ms / (2.0 * waves)
         own = rule.ttft_factor * self.prefill_ms + self.transfer_ms
-        ttft, tpot = rule.first_token_ms[backend] + own + opening, self.tpot_ms
-        for _ in range(ROUNDS):
-            decoding = self.answer_tokens * tpot / (ttft + self.answer_tokens * tpot)
-            tpot = self.half_tpot_ms + (2.0 * decoding - 1.0) * (self.tpot_ms - self.half_tpot_ms)
-        return Latency(ttft, tpot)
+        return Latency(rule.first_token_ms[backend] + own + opening, self.tpot_ms)
 
 
 def drawn(workload: Workload, share: float) -> Workload:
@@ -113,18 +99,12 @@ def disaggregated_run(
     rules = taker.profile.phases
     batch = np.full(len(clients), prefill_batch)
     share = np.maximum(clients / (takers * decodes.dp * decodes.pp), 1.0)
-
-    def tpot(sizes: FloatArray) -> FloatArray:
-        step = decode_ms(taker.step("decode", decodes), taker.workload, sizes, rules, taker.speculative)
-        return step + taker.host_ms(sizes) / taker.speculative.progress
-
+    step = decode_ms(taker.step("decode", decodes), taker.workload, share, rules, taker.speculative)
     return DisaggregatedRun(
         prefill_ms=prefill_ms(giver.step("prefill", prefills), giver.workload, batch, rules),
         transfer_ms=np.full(len(clients), giver.kv_transfer_ms(prefills)),
         clients=clients / (givers * prefills.dp * prefills.pp),
-        tpot_ms=tpot(share),
-        half_tpot_ms=tpot(np.maximum(share / 2.0, 1.0)),
-        answer_tokens=np.full(len(clients), taker.workload.osl - 1.0),
+        tpot_ms=step + taker.host_ms(share) / taker.speculative.progress,
     )
 
 
