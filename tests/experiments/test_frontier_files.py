@@ -41,7 +41,7 @@ def test_ttft_as_an_axis_is_drawn_too(run: Callable[..., Any], small: Path, tmp_
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--csv", "f.csv"], "--csv: only of use beside --frontier or --frontier-ttft"),
+        (["--csv", "f.csv"], "--csv: only of use beside --frontier, --frontier-ttft"),
         (["--frontier", "--png", "f.pdf"], "--png f.pdf: expected a name that ends in .png"),
         (["--frontier", "--csv", "/nonexistent/f.csv"], "/nonexistent/f.csv: cannot be written"),
         (["--alternatives", "0"], "--alternatives: got '0'; expected a whole number from 1 to 100"),
@@ -62,7 +62,7 @@ def test_one_file_is_of_one_experiment(
     other = write(small.read_text(encoding="utf-8"), "other.yaml")
     code, _, err = run("solve", small, other, "--frontier", "--csv", "f.csv")
     assert code == 2
-    assert "--csv: writes one experiment's frontier, 2 are given" in err
+    assert "--csv: writes the figures of one experiment, 2 are given" in err
 
 
 def test_alternatives_are_found_whatever_the_engine(run: Callable[..., Any], small: Path) -> None:
