@@ -1,9 +1,10 @@
 """Where a worker's time goes at one operating point: the operations of its steps and what they rest on."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
+from msgspec import Struct
 
 from aicfg.hardware.aggregated import AggregatedModel, AggregatedPoints
 from aicfg.hardware.curves import Role, ServingModel
@@ -17,8 +18,7 @@ from aicfg.model_specs.layout import Layout
 Shares = dict[Source, float]
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """One operation of a step."""
 
     name: str
@@ -34,8 +34,7 @@ class Line:
     """What a compound operation was priced from; of streams that run at the same time, all."""
 
 
-@dataclass(frozen=True)
-class StepBreakdown:
+class StepBreakdown(Struct, frozen=True):
     """One kind of step of a worker."""
 
     name: str
@@ -49,8 +48,7 @@ class StepBreakdown:
     """In the order of the model; they sum to ``ms``."""
 
 
-@dataclass(frozen=True)
-class Breakdown:
+class Breakdown(Struct, frozen=True):
     """A worker's steps at one operating point."""
 
     role: Role

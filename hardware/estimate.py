@@ -17,12 +17,12 @@ Source of the rules and coefficients (``estimates.yaml``): AIConfigurator 0.12, 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from aicfg.hardware.interpolation import FloatArray, Roofline
@@ -130,8 +130,7 @@ def _two_nearest(
     return lent, sure
 
 
-@dataclass(frozen=True)
-class Loan:
+class Loan(Struct, frozen=True):
     """A utilisation that stands in for an operation's own, and how much of it the operation reaches."""
 
     utilisation: Utilisation

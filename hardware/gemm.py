@@ -4,10 +4,10 @@ A site that was measured answers from its own curve. Any other shape borrows the
 over time) of the four nearest measured sites. Rules: performance model of AIConfigurator 0.12, §4.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from aicfg.hardware.agreement import products
@@ -35,8 +35,7 @@ def _median(values: FloatArray) -> float:
     return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2.0
 
 
-@dataclass(frozen=True)
-class _Curve:
+class _Curve(Struct, frozen=True):
     """One site's sweep over m."""
 
     n: float

@@ -3,10 +3,10 @@
 Rules: performance model of AIConfigurator 0.12, §3.5 and §4.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from msgspec import Struct
 
 from aicfg.hardware.estimate import Loan, by_nearness
 from aicfg.hardware.interpolation import FloatArray, IntArray
@@ -16,8 +16,7 @@ from aicfg.hardware.system import System
 from aicfg.hardware.tables.store import Grid, MissingDataError
 
 
-@dataclass(frozen=True)
-class Ring:
+class Ring(Struct, frozen=True):
     """Speed of light of a collective: GPUs in a ring over the slowest link between them."""
 
     system: System

@@ -4,9 +4,8 @@ Every function is vectorised over its numeric arguments and returns ``max(operat
 bandwidth)``. Byte and operation counts: Williams et al., Roofline (CACM 2009), with each operand moved once.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
@@ -16,8 +15,7 @@ def _ms(operations: FloatArray, peak: float, moved_bytes: FloatArray, bandwidth:
     return np.maximum(operations / peak, moved_bytes / bandwidth) * 1000.0
 
 
-@dataclass(frozen=True)
-class GemmRoofline:
+class GemmRoofline(Struct, frozen=True):
     """(m, k) x (k, n) product whose operands and result are counted at the weight's width."""
 
     weight_bytes: float
@@ -32,8 +30,7 @@ class GemmRoofline:
         return _ms(operations, self.peak_flops, self.weight_bytes * elements, self.bandwidth)
 
 
-@dataclass(frozen=True)
-class ContextAttentionRoofline:
+class ContextAttentionRoofline(Struct, frozen=True):
     """Causal attention of prompts against themselves.
 
     2·b·((s + p)² - p²)·n·d operations behind p cached tokens.
@@ -64,8 +61,7 @@ class ContextAttentionRoofline:
         return _ms(operations, self.peak_flops, moved, self.bandwidth)
 
 
-@dataclass(frozen=True)
-class GenerationAttentionRoofline:
+class GenerationAttentionRoofline(Struct, frozen=True):
     """One new token of each request against its cache: 4·b·n·d·len operations."""
 
     kv_heads: int
@@ -86,8 +82,7 @@ class GenerationAttentionRoofline:
         return _ms(operations, self.peak_flops, moved, self.bandwidth)
 
 
-@dataclass(frozen=True)
-class ExpertsRoofline:
+class ExpertsRoofline(Struct, frozen=True):
     """The routed experts' products of one GPU; every operand is counted at the weights' width."""
 
     hidden: int
@@ -125,8 +120,7 @@ LATENT_ABSORBED = 512 + LATENT_CACHE
 """Elements that a head reads and writes of a token when the up-projection is folded into the query."""
 
 
-@dataclass(frozen=True)
-class LatentContextRoofline:
+class LatentContextRoofline(Struct, frozen=True):
     """Causal latent attention of prompts, keys and values expanded: b·n·320·((s + p)² - p²) operations."""
 
     kv_bytes: float
@@ -143,8 +137,7 @@ class LatentContextRoofline:
         return _ms(operations, self.peak_flops, moved, self.bandwidth)
 
 
-@dataclass(frozen=True)
-class AbsorbedProductRoofline:
+class AbsorbedProductRoofline(Struct, frozen=True):
     """(tokens, 128) x (128, 512) product of each head; every operand at the weights' width."""
 
     weight_bytes: float
@@ -158,8 +151,7 @@ class AbsorbedProductRoofline:
         return _ms(2.0 * t * n * 128 * 512, self.peak_flops, moved, self.bandwidth)
 
 
-@dataclass(frozen=True)
-class LatentGenerationRoofline:
+class LatentGenerationRoofline(Struct, frozen=True):
     """One new token of each request against its latent cache: 2·b·n·1088·s operations.
 
     With ``absorbed``, the products that fold the up-projection into query and output are part of it.

@@ -1,9 +1,9 @@
 """A measured curve over one size (tokens, message elements), and what carries it past its ends."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from aicfg.hardware.estimate import Loan, Utilisation
@@ -13,8 +13,7 @@ from aicfg.hardware.tables.store import MissingDataError
 Light = Callable[[FloatArray], FloatArray]
 
 
-@dataclass(frozen=True)
-class Sweep:
+class Sweep(Struct, frozen=True):
     """Times at ascending sizes: linear in between; beyond, the end point's utilisation or its slope.
 
     Parameters

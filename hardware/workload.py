@@ -1,10 +1,9 @@
 """The requests a worker serves, and how it decodes them."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(Struct, frozen=True):
     """Requests of one length, in tokens.
 
     Prompt, answer, and the part of the prompt found in the prefix cache.
@@ -15,8 +14,7 @@ class Workload:
     prefix: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Speculative:
+class Speculative(Struct, frozen=True):
     """Speculative decoding: every decode step verifies ``nextn`` drafted tokens beside the one it makes.
 
     ``accepted`` is the mean number of drafted tokens that are kept.
