@@ -133,4 +133,9 @@ class MemoryModel:
         capacity = float(self.system.memory_bytes)
         fraction = budget.fraction_for(self.version) if self.fraction is None else self.fraction
         share = fraction * budget.reachable
-        return share * capacity - fixed if budget.rule == "of_total" else (capacity - fixed) * share
+        if budget.rule == "of_total":
+            return share * capacity - fixed
+        if budget.rule == "of_usable":  # activations lie in what the fraction leaves
+            usable = capacity - self._other_bytes()
+            return np.full_like(fixed, share * usable - self.weights_bytes)
+        return (capacity - fixed) * share

@@ -143,7 +143,7 @@ class Benchmark(_Part, frozen=True):
 class KvBudget(_Part, frozen=True):
     """How an engine sizes its KV cache."""
 
-    rule: Literal["of_total", "of_free"]
+    rule: Literal["of_total", "of_usable", "of_free"]
     reachable: float
     fraction: float
     fraction_by_version: dict[str, float] = {}

@@ -154,11 +154,20 @@ def test_experts_past_the_sweep_follow_its_slope() -> None:
 
 
 def test_sglang_answers_alike_in_both_modes() -> None:
-    """The same engine has the same memory fraction whether it prefills, decodes or both."""
+    """The same engine leaves the same room for its cache whether it prefills, decodes or both."""
     model = serving(OURS, backend="sglang")
-    agg = model.memory("agg", Layout(), ONE, np.array([4000])).limit
-    decode = model.memory("decode", Layout(), ONE).limit
+    uses = (model.memory("agg", Layout(), ONE, np.array([4000])), model.memory("decode", Layout(), ONE))
+    agg, decode = (use.limit - use.weights - use.activations - use.other for use in uses)
     assert agg == pytest.approx(decode)
+
+
+def test_sglang_keeps_activations_out_of_its_fraction() -> None:
+    """More tokens a step take nothing from the cache: they lie in what the fraction leaves."""
+    model = serving(OURS, backend="sglang")
+    uses = [model.memory("agg", Layout(), ONE, np.array([chunk])) for chunk in (4000, 8000)]
+    assert uses[0].activations < uses[1].activations
+    room = [use.limit - use.weights - use.activations - use.other for use in uses]
+    assert room[0] == pytest.approx(room[1])
 
 
 def test_larger_chunks_hold_more_activations() -> None:
