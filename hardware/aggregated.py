@@ -9,6 +9,7 @@ said by a law: ``steps``, the performance model of AIConfigurator 0.12 (§6.2 an
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from aicfg.hardware.flow import Times, host_ms, tpot_ms, ttft_ms
 from aicfg.hardware.interpolation import FloatArray, IntArray
@@ -20,8 +21,7 @@ MANY_TOKENS = 8192
 """Prompt tokens of a step where many prompts wait: the engines' default chunk budget."""
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """What happens to N batches of requests, in steps."""
 
     prompt_steps: FloatArray
@@ -32,8 +32,7 @@ class Schedule:
     """Requests that decode beside the prompts in a mixed step."""
 
 
-@dataclass(frozen=True)
-class AggregatedPoints:
+class AggregatedPoints(Struct, frozen=True):
     """Times of N operating points of one rank."""
 
     mixed_ms: FloatArray

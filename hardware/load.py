@@ -1,13 +1,13 @@
 """What a forward step carries: the arguments of a step's price."""
 
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from aicfg.hardware.interpolation import FloatArray
 
 
-@dataclass(frozen=True)
-class Prompts:
+class Prompts(Struct, frozen=True):
     """Whole prompts (or chunks of them) prefilled in the step, one entry a step."""
 
     batch: FloatArray
@@ -17,8 +17,7 @@ class Prompts:
     """Tokens of each prompt that are cached already."""
 
 
-@dataclass(frozen=True)
-class Decoding:
+class Decoding(Struct, frozen=True):
     """Requests that decode in the step: (Q,) batches, each over the same (S,) cached lengths.
 
     The price is the sum over lengths with these weights: of one length with weight 1, or of the lengths that
@@ -30,8 +29,7 @@ class Decoding:
     weights: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class StepLoad:
+class StepLoad(Struct, frozen=True, eq=False, dict=True):
     """Q steps: their tokens, the rows whose next token is wanted, and whose attention they compute.
 
     Loads of the same values are equal, so that what was priced for one layout serves another.

@@ -3,11 +3,10 @@
 Rules: performance model of AIConfigurator 0.12, §5. All figures are bytes per GPU.
 """
 
-from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
-from msgspec import structs
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from aicfg.hardware.interpolation import FloatArray
@@ -19,8 +18,7 @@ from aicfg.model_specs.layout import Layout
 MIB = 2**20
 
 
-@dataclass(frozen=True)
-class MemoryUse:
+class MemoryUse(Struct, frozen=True):
     """Bytes per GPU at each of N operating points, and whether they fit."""
 
     weights: FloatArray
@@ -50,11 +48,10 @@ class MemoryUse:
         return MemoryUse(*(np.where(first, getattr(self, part), getattr(second, part)) for part in PARTS))
 
 
-PARTS = tuple(field.name for field in fields(MemoryUse))
+PARTS = MemoryUse.__struct_fields__
 
 
-@dataclass(frozen=True)
-class MemoryModel:
+class MemoryModel(Struct, frozen=True):
     """What one worker type keeps in each GPU's memory."""
 
     architecture: Architecture

@@ -1,8 +1,7 @@
 """Which workers there are: every legal layout of a role, at every integer batch that its memory holds."""
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from aicfg.hardware.curves import Curve, IntArray, Role, ServingModel
 from aicfg.hardware.memory import MemoryUse
@@ -15,8 +14,7 @@ from aicfg.model_specs.layouts import Degrees, candidates, powers_of_two
 GIB = 2.0**30
 
 
-@dataclass(frozen=True)
-class SearchSpace:
+class SearchSpace(Struct, frozen=True):
     """Degrees and batches to try for one role; ``None`` leaves it to the profile."""
 
     gpus: tuple[int, ...] | None = None
@@ -32,8 +30,7 @@ class SearchSpace:
     """Context tokens of a step (aggregated workers); None: whole prompts, ``whole_prompts``."""
 
 
-@dataclass(frozen=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """A layout that has no operating point, and why."""
 
     role: Role
