@@ -4,7 +4,9 @@ A site that was measured answers from its own curve. Any other shape borrows the
 over time) of the four nearest measured sites. Rules: performance model of AIConfigurator 0.12, §4.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from msgspec import Struct
@@ -21,6 +23,8 @@ from aicfg.hardware.scales import scaling_pass
 from aicfg.hardware.tables.store import Grid, MissingDataError
 from aicfg.model_specs.operations import Gemm, Rows
 from aicfg.model_specs.quantization import element_bytes, flops_class
+
+Found = TypeVar("Found")
 
 NEAREST_SITES = 4
 MAX_OCTAVES = 2.0
@@ -210,21 +214,32 @@ def _chosen_product(pricing: Pricing, op: Gemm, dtype: str, rows: FloatArray) ->
         n, k = np.full(len(rows), float(op.n)), np.full(len(rows), float(op.k))
         return _loan(pricing, op.component, dtype).ms(roofline(rows, op.n, op.k), rows, n, k)
 
-    def measured() -> FloatArray:
-        table = _table(pricing, op.component, dtype)
-        try:
-            return table(rows, op.n, op.k)
-        except MissingDataError:
-            if op.narrow and pricing.mode is DataMode.SILICON:
-                return roofline(rows, op.n, op.k)
-            raise
+    def light() -> FloatArray:
+        return roofline(rows, op.n, op.k)
+
+    def table() -> GemmTable:
+        return _table(pricing, op.component, dtype)
 
     return pricing.choose(
-        measured=measured,
-        light=lambda: roofline(rows, op.n, op.k),
+        measured=lambda: _unless_narrow(pricing, op, lambda: table()(rows, op.n, op.k), light),
+        light=light,
         estimated=estimated,
-        reach=lambda: _table(pricing, op.component, dtype).reach(rows, op.n, op.k),
+        reach=lambda: _unless_narrow(
+            pricing, op, lambda: table().reach(rows, op.n, op.k), lambda: np.full(len(rows), Source.LIGHT)
+        ),
     )
+
+
+def _unless_narrow(
+    pricing: Pricing, op: Gemm, asked: Callable[[], Found], light: Callable[[], Found]
+) -> Found:
+    """What the table says; of a narrow product without measured neighbours, ``light`` (silicon mode)."""
+    try:
+        return asked()
+    except MissingDataError:
+        if op.narrow and pricing.mode is DataMode.SILICON:
+            return light()
+        raise
 
 
 def _roofline(pricing: Pricing, component: str, dtype: str) -> GemmRoofline:

@@ -3,10 +3,19 @@
 import numpy as np
 import pytest
 
+import aicfg.hardware.step  # noqa: F401  (imports every module that declares prices)
 from aicfg.hardware.gemm import GemmTable
+from aicfg.hardware.ledger import Ledger
+from aicfg.hardware.load import StepLoad
+from aicfg.hardware.modes import DataMode, Source
+from aicfg.hardware.pricing import Pricing, UnpricedError
+from aicfg.hardware.profile import load_profile
 from aicfg.hardware.roofline import GemmRoofline
 from aicfg.hardware.scales import ScaleTable
-from aicfg.hardware.tables.store import Grid, MissingDataError
+from aicfg.hardware.system import load_system
+from aicfg.hardware.tables.store import Grid, MissingDataError, open_tables
+from aicfg.model_specs.operations import Gemm
+from aicfg.model_specs.quantization import Quant
 
 M = np.array([1, 2, 64, 128, 1024], dtype=np.int64)
 SITES = np.array([1024, 2048, 4096, 8192], dtype=np.int64)
@@ -77,3 +86,17 @@ def test_scale_tables_hold_flat_or_grow_beyond_their_grid() -> None:
     rows = np.array([2.0, 6.0])
     assert ScaleTable(grid, grows=False)(rows, 2).tolist() == [4.0, 6.0]
     assert ScaleTable(grid, grows=True)(rows, 3).tolist() == [6.0, 18.0]
+
+
+def test_a_narrow_product_without_neighbours_is_priced_and_said_to_be_light() -> None:
+    """A gate of one column, far from every measured product: the speed of light, in the breakdown too."""
+    system, tables = load_system("l40s"), open_tables("l40s", "vllm")
+    pricing = Pricing(system, tables, Quant(), load_profile("aicfg"), DataMode.SILICON)
+    pricing.ledger = Ledger()
+    load = StepLoad(np.array([64.0]), np.ones(1))
+    (ms,) = pricing.total((Gemm("gate", 1, 4096, component="bfloat16", narrow=True),), load)
+    assert 0.0 < ms < 0.01
+    (entry,) = pricing.ledger.entries
+    assert entry.by_source[Source.LIGHT] == pytest.approx(ms)
+    with pytest.raises(UnpricedError, match="no measured product within"):
+        pricing.total((Gemm("gate", 1, 4096, component="bfloat16"),), load)
