@@ -4,9 +4,8 @@ Both come from measured grids per (dtypes, KV heads, head size, window); heads, 
 are interpolated. Rules: performance model of AIConfigurator 0.12, §3.2 and §4.
 """
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec import structs
 
 from aicfg.hardware.attention_tables import (
     context_loan,
@@ -63,7 +62,7 @@ def chunks_of(prompts: Prompts, context: int) -> list[Prompts]:
         return [prompts]
     chunk = np.maximum(1.0, np.ceil(prompts.length / (2 * context)))
     last = prompts.prefix + prompts.length - chunk
-    return [replace(prompts, length=chunk), replace(prompts, length=chunk, prefix=last)]
+    return [structs.replace(prompts, length=chunk), structs.replace(prompts, length=chunk, prefix=last)]
 
 
 def _context_kernel_ms(pricing: Pricing, op: Attention, prompts: Prompts) -> FloatArray:
