@@ -8,14 +8,16 @@ from msgspec import structs
 
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
+from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import DataMode
-from aicfg.hardware.profile import FlowLaw, Profile, load_profile, profile_names
+from aicfg.hardware.profile import FlowLaw, Host, Profile, load_profile, profile_names
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables
 from aicfg.hardware.workload import Workload
 from aicfg.model_specs.errors import InputError
 from aicfg.model_specs.graph import Conventions
 from aicfg.model_specs.layout import Layout
+from aicfg.model_specs.operations import AllReduce, ExpertExchange
 from aicfg.model_specs.quantization import infer
 from aicfg.model_specs.resolve import load_architecture
 
@@ -178,3 +180,45 @@ def test_larger_chunks_hold_more_activations() -> None:
         ours.memory("agg", Layout(), ONE, big).activations
         > peer.memory("agg", Layout(), ONE, big).activations
     )
+
+
+def test_ranks_of_one_rack_pay_no_hops() -> None:
+    """On GB200, eight GPUs are two nodes of one NVLink rack: a small sum costs about as in a node."""
+    arch, system = load_architecture("Qwen/Qwen3-235B-A22B-FP8"), load_system("gb200")
+    tables = open_tables("gb200", "trtllm")
+    quant = fitting_quant(arch, infer(arch), system, tables, DataMode.SILICON)
+    model = ServingModel(arch, quant, Workload(4000, 500), system, tables, OURS)
+    one = np.array([1.0])
+    four, eight = (
+        sum(
+            op.count * float(model.pricing.price(op, StepLoad(one, one))[0])
+            for op in model.step("decode", Layout(tp=tp, moe_ep=tp)).decode
+            if isinstance(op, AllReduce | ExpertExchange)
+        )
+        for tp in (4, 8)
+    )
+    assert four < eight < 1.3 * four
+
+
+def test_replicated_tokens_are_not_exchanged() -> None:
+    """Without attention data parallelism vLLM's ranks have all tokens: no all-to-all reaches the experts."""
+    arch, system = load_architecture("deepseek-ai/DeepSeek-V3"), load_system("h200_sxm")
+    tables = open_tables("h200_sxm", "vllm")
+    quant = fitting_quant(arch, infer(arch), system, tables, DataMode.SILICON)
+    replicated, shared_out = Layout(tp=8, moe_ep=8), Layout(dp=8, moe_ep=8)
+    for profile, exchanged in ((PEER, True), (OURS, False)):
+        model = ServingModel(arch, quant, Workload(1000, 500), system, tables, profile)
+        assert model.graph("agg", replicated).wide == exchanged
+        assert model.graph("agg", shared_out).wide
+
+
+def test_host_time_is_in_the_step() -> None:
+    """Decode steps of both kinds of workers take the host's time beside their kernels'."""
+    hosts = {**OURS.host, "trtllm": Host(0.0, 0.0, 0.0)}
+    with_host, without = serving(OURS), serving(structs.replace(OURS, host=hosts))
+    batch, chunk, layout = np.array([64]), np.array([4000]), Layout(tp=2)
+    added = with_host.host_ms(batch.astype(float))
+    assert added > 0.3
+    for role, chunks in (("agg", chunk), ("decode", None)):
+        slow, fast = (model.curve(role, layout, batch, chunks) for model in (with_host, without))
+        assert slow.step_ms - fast.step_ms == pytest.approx(added)

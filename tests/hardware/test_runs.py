@@ -1,0 +1,94 @@
+"""Runs as they are measured: more clients than places, drawn lengths, prefill and decode pools."""
+
+import numpy as np
+import pytest
+from msgspec import structs
+
+from aicfg.hardware.curves import ServingModel
+from aicfg.hardware.fitting import fitting_quant
+from aicfg.hardware.modes import DataMode
+from aicfg.hardware.profile import FlowLaw, load_profile
+from aicfg.hardware.runs import aggregated_run, by_steps, disaggregated_run, drawn, most_requests
+from aicfg.hardware.system import load_system
+from aicfg.hardware.tables.store import open_tables
+from aicfg.hardware.workload import Workload
+from aicfg.model_specs.layout import Layout
+from aicfg.model_specs.quantization import infer
+from aicfg.model_specs.resolve import load_architecture
+
+PROFILE = load_profile("aicfg")
+INFINITE = float("inf")
+
+
+def serving(backend: str = "vllm", profile: str = "aicfg", osl: int = 1000) -> ServingModel:
+    """Qwen3-32B on H100."""
+    arch, system = load_architecture("Qwen/Qwen3-32B"), load_system("h100_sxm")
+    tables = open_tables("h100_sxm", backend)
+    quant = fitting_quant(arch, infer(arch), system, tables, DataMode.SILICON)
+    return ServingModel(arch, quant, Workload(4000, osl), system, tables, load_profile(profile))
+
+
+def test_lengths_are_drawn_below_the_nominal_ones() -> None:
+    """Nine tenths on average, whole, at least one token in and two out."""
+    assert drawn(Workload(8192, 1024), 0.9) == Workload(7373, 922)
+    assert drawn(Workload(1, 2), 0.1) == Workload(1, 2)
+
+
+def test_clients_beyond_the_cache_wait_in_line() -> None:
+    """Twice as many clients as places: TPOT of a full cache, and as long in line as a request takes."""
+    model, layout = serving(), Layout(tp=2)
+    places, rule, host = most_requests(model, layout), PROFILE.aggregated["vllm"], PROFILE.host["vllm"]
+    assert isinstance(rule, FlowLaw)
+    full, twice = (
+        aggregated_run(model, layout, np.array([n * places])).latency(rule, host, INFINITE) for n in (1, 2)
+    )
+    assert twice.tpot_ms == pytest.approx(full.tpot_ms)
+    served = aggregated_run(model, layout, np.array([places])).times
+    request_ms = served.mixed_ms + 999 * full.tpot_ms
+    assert twice.ttft_ms - full.ttft_ms == pytest.approx(request_ms)
+
+
+def test_whole_answers_reserved_leave_fewer_places() -> None:
+    """An engine that reserves whole answers holds fewer requests than one that does not."""
+    model = serving(osl=4000)
+    budgets = model.profile.memory.kv_budget
+    whole = structs.replace(budgets["vllm"], reserved_answer=1.0)
+    memory = structs.replace(model.profile.memory, kv_budget={**budgets, "vllm": whole})
+    reserving = ServingModel(
+        model.architecture,
+        model.quant,
+        model.workload,
+        model.system,
+        model.tables,
+        structs.replace(model.profile, memory=memory),
+    )
+    ratio = most_requests(model, Layout(tp=4)) / most_requests(reserving, Layout(tp=4))
+    assert ratio == pytest.approx(8000 / 6000, rel=0.01)
+
+
+def test_a_steady_flow_is_the_curve() -> None:
+    """Without an opening burst a run within the cache has the latencies of the plan's operating point."""
+    model, layout = serving(), Layout(tp=4)
+    rule, host = PROFILE.aggregated["vllm"], PROFILE.host["vllm"]
+    assert isinstance(rule, FlowLaw)
+    found = aggregated_run(model, layout, np.array([32.0])).latency(rule, host, INFINITE)
+    curve = model.curve("agg", layout, np.array([32]), np.array([4000]))
+    assert found.tpot_ms == pytest.approx(curve.tpot_ms)
+    assert found.ttft_ms == pytest.approx(curve.ttft_ms)
+
+
+def test_pools_share_the_clients_out() -> None:
+    """Twice the decode workers halve their batch; the opening burst shrinks with the prefill workers."""
+    model, layout = serving(), Layout(tp=2)
+    one, two = (disaggregated_run((model, layout, n), (model, layout, n), np.array([64.0])) for n in (1, 2))
+    assert two.tpot_ms < one.tpot_ms
+    slow, fast = (run.latency(PROFILE.disaggregated, "vllm", 10.0).ttft_ms for run in (one, two))
+    burst = PROFILE.disaggregated.burst["vllm"] * one.prefill_ms * 32 / 20
+    assert slow - fast == pytest.approx(burst)
+
+
+def test_the_other_law_knows_no_burst() -> None:
+    """Under a profile of steps a run is the operating point."""
+    model, layout = serving(profile="aiconfigurator-0.12"), Layout(tp=4)
+    curve = model.curve("agg", layout, np.array([32]), np.array([4000]))
+    assert by_steps(model, layout, np.array([32.0])).ttft_ms == pytest.approx(curve.ttft_ms)
