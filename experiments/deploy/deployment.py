@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from aicfg.experiments.capacity_figures import WorkPlan
 from aicfg.experiments.deploy import names
 from aicfg.experiments.deploy.facts import model_facts
 from aicfg.experiments.deploy.settings import Settings
 from aicfg.experiments.deploy.settings_checks import check_settings
 from aicfg.experiments.deploy.worker import Asked, WorkerType, worker_type
-from aicfg.experiments.plan import Plan
+from aicfg.experiments.plan import Plan, PoolPlan
 from aicfg.hardware.system import load_system
 from aicfg.model_specs.errors import InputError
 
@@ -109,12 +110,23 @@ def _types(plan: Plan, settings: Settings, model: str, gpus_per_node: Mapping[st
     facts = model_facts(model, plan.inputs.get("assume_family"))
     count, seen = Counter(pool.role for pool in plan.pools), Counter[str]()
     types = []
-    for pool in plan.pools:
+    for number, pool in enumerate(plan.pools):
+        if plan.capacity is not None:  # the engine's limits are those of the class that needs most
+            pool = _for_all_classes(
+                pool, [w for c in plan.capacity.classes for w in c.work if w.pool == number]
+            )
         name = pool.role if count[pool.role] == 1 else f"{pool.role}-{seen[pool.role]}"
         seen[pool.role] += 1
         params = getattr(settings.params, pool.role)
         types.append(worker_type(name, pool, gpus_per_node[pool.system], asked, facts, params))
     return types
+
+
+def _for_all_classes(pool: PoolPlan, work: list[WorkPlan]) -> PoolPlan:
+    """A pool at the largest batch and chunk of any class that it serves."""
+    batch = max((each.batch for each in work), default=pool.batch)
+    chunk_tokens = max((each.chunk_tokens or 0 for each in work), default=0) or pool.chunk_tokens
+    return replace(pool, batch=batch, chunk_tokens=chunk_tokens)
 
 
 def _groups(types: list[WorkerType]) -> tuple[Group, ...]:

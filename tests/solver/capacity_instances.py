@@ -22,7 +22,7 @@ def capacity(seed: int, kind: str) -> tuple[Points, Ask]:
     types = sorted(set(points.worker_type.tolist()))
     ask = Ask(
         pools=tuple(
-            Pool(f"pool{j}", int(random.integers(3, 6 if over_time else 8)) + 3 * (kind == "spare"),
+            Pool(f"pool{j}", int(random.integers(4, 6 if over_time else 9)) + 2 * (kind in ("spare", "all")),
                  int(random.choice([2, 4, 8])), int(random.choice([500_000, 1_300_000, 2_000_000])))
             for j in range(pools)
         ),
@@ -66,7 +66,10 @@ def _steps(random: np.random.Generator, classes: int, objective: str, steps: int
         Step(
             f"t{t}",
             1 if steps == 1 else int(random.integers(1, 4)) * 1200,
-            tuple(0 if free else int(random.integers(1, 6)) * MICRO for _ in range(classes)),
+            tuple(
+                0 if free else int(random.integers(1, 6 if classes == 1 else 4)) * MICRO
+                for _ in range(classes)
+            ),
         )
         for t in range(steps)
     )

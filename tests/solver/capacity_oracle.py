@@ -108,8 +108,12 @@ def lost(points: Points, ask: Ask, p: int) -> int:
 
 
 def choices(points: Points, ask: Ask, types: Sequence[int]) -> Iterator[list[int]]:
-    """One point or none for each type and class, every latency within its bounds."""
-    blocks = []
+    """Points in use, every latency within its bounds: one or none for each type and class.
+
+    Where a class has no bound on whole requests all of its points may be in use: none is better than the
+    fastest one alone.
+    """
+    blocks: list[list[list[int]]] = []
     for w in types:
         for k, of in enumerate(ask.capacity.classes):
             own = [
@@ -122,11 +126,11 @@ def choices(points: Points, ask: Ask, types: Sequence[int]) -> Iterator[list[int
                 and (of.ttft_ns is None or points.ttft_ns[p] <= of.ttft_ns)
                 and (of.tpot_ns is None or points.tpot_ns[p] <= of.tpot_ns)
             ]
-            blocks.append([None, *own])
+            blocks.append([own] if of.request_latency_ns is None else [[], *([p] for p in own)])
+    classes = range(len(ask.capacity.classes))
     for chosen in product(*blocks):
-        used = [p for p in chosen if p is not None]
-        if all(_in_time(points, ask, [p for p in used if points.request_class[p] == k], k) for k in
-               range(len(ask.capacity.classes))):  # fmt: skip
+        used = [p for own in chosen for p in own]
+        if all(_in_time(points, ask, [p for p in used if points.request_class[p] == k], k) for k in classes):
             yield used
 
 
@@ -259,13 +263,36 @@ def best(points: Points, ask: Ask) -> int | None:
     steps = ask.capacity.steps
     fleets = list(plans(points, ask))
     if ask.objective == "tokens_per_s":
-        found = [(best_tokens(points, ask, plan, steps[0].loads), plan) for plan in fleets]
-        values = [tokens - fee(ask, plan) for tokens, plan in found if tokens is not None]
-        return None if not values else round(max(values))
-    if len(steps) == 1:
-        held = [p for p in fleets if best_tokens(points, ask, p, steps[0].loads) is not None]
-        return min((spent(points, ask, [plan]) + fee(ask, plan) for plan in held), default=None)
-    return _over_time(points, ask, fleets)
+        return _most_tokens(points, ask, fleets)
+    if len(steps) > 1:
+        return _over_time(points, ask, fleets)
+    by_value = sorted((spent(points, ask, [plan]) + fee(ask, plan), i) for i, plan in enumerate(fleets))
+    serving = (v for v, i in by_value if best_tokens(points, ask, fleets[i], steps[0].loads) is not None)
+    return next(serving, None)
+
+
+def _most_tokens(points: Points, ask: Ask, fleets: list[dict[int, int]]) -> int | None:
+    """From the fewest changes on, until what more of them cost is more than any fleet could bring."""
+    loads = ask.capacity.steps[0].loads
+    each = [best_tokens(points, ask, plan, loads) for plan in _largest(fleets)]
+    most, found = max((tokens for tokens in each if tokens is not None), default=None), None
+    for paid, _, i in sorted((fee(ask, plan), -sum(plan.values()), i) for i, plan in enumerate(fleets)):
+        if most is None or (found is not None and most - paid <= found):
+            break
+        tokens = best_tokens(points, ask, fleets[i], loads)
+        if tokens is not None and (found is None or tokens - paid > found):
+            found = tokens - paid
+    return None if found is None else round(found)
+
+
+def _largest(fleets: list[dict[int, int]]) -> list[dict[int, int]]:
+    """Fleets that no worker more of a type in use fits into: no other serves more."""
+    there = {tuple(sorted(plan.items())) for plan in fleets}
+    return [
+        plan
+        for plan in fleets
+        if not any(tuple(sorted({**plan, w: n + 1}.items())) in there for w, n in plan.items())
+    ]
 
 
 def _over_time(points: Points, ask: Ask, fleets: list[dict[int, int]]) -> int | None:

@@ -19,7 +19,7 @@ def check(points: Points, ask: Ask, answer: CapacityAnswer) -> None:
     assert abs(answer.value - best) <= rounding
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(40))
 @pytest.mark.parametrize("kind", KINDS)
 def test_capacity_against_brute_force(kind, seed):
     """Classes, spares, steps in time, today's workers and offers, drawn at random, alone and together."""
