@@ -11,8 +11,8 @@ from aicfg.experiments.plan import PoolPlan
 from aicfg.experiments.prepare import PoolModel
 from aicfg.experiments.progress import progress
 from aicfg.experiments.schema import Experiment
+from aicfg.experiments.waiting import needed_rate, variation, waited, waits_ns
 from aicfg.hardware.curves import Curve
-from aicfg.hardware.headroom import slot_wait
 from aicfg.model_specs.errors import InputError
 from aicfg.solver.capacity import Capacity, Offer, RequestClass, Step
 from aicfg.solver.narrow import not_slower
@@ -65,7 +65,7 @@ def joined(case: CapacityCase) -> Joined:
     numbers = _Numbers(found)
     waits = [_waits(each.points, case) for each in found]
     parts = [
-        numbers.of_class(k, each, _waited(each.points, wait_ns, kind))
+        numbers.of_class(k, each, waited(each.points, wait_ns, kind.workload.osl - 1))
         for k, (each, wait_ns, kind) in enumerate(zip(found, waits, case.kinds, strict=True))
     ]
     points, wait_ms = Points.joined(parts), np.concatenate(waits) / NS_PER_MS
@@ -126,32 +126,11 @@ def _group(curve: Curve, owner: PoolModel) -> tuple[str, str] | None:
 
 
 def _waits(points: Points, case: CapacityCase) -> np.ndarray:
-    """Nanoseconds that a request waits for a slot of each point at the utilisation asked for."""
-    utilisation = case.load.utilisation or 0.0
-    slots = (points.batch * points.degrees["dp"] * points.degrees["pp"]).astype(np.float64)
-    service_ns = slots / np.maximum(points.request_rate, 1) * MICRO * 1e9
-    arrivals = case.traffic.arrival_cv2
-    return slot_wait(slots, service_ns, utilisation, arrivals, _service_cv2(case))
-
-
-def _service_cv2(case: CapacityCase) -> float:
-    """Squared coefficient of variation of the work of requests: that of their tokens."""
-    weight = np.array([kind.share for kind in case.kinds])
+    """Nanoseconds that a request waits for a place at each point; the tokens of requests are their work."""
+    share = np.array([kind.share for kind in case.kinds])
     tokens = np.array([kind.workload.isl + kind.workload.osl for kind in case.kinds], np.float64)
-    mean = float((weight * tokens).sum())
-    return float((weight * (tokens - mean) ** 2).sum()) / mean**2
-
-
-def _waited(points: Points, wait_ns: np.ndarray, kind: Kind) -> Points:
-    """Points whose latencies hold the wait: before the first token; of decode workers, before the second."""
-    whole = np.rint(wait_ns).astype(np.int64)
-    later = max(kind.workload.osl - 1, 1)
-    decodes = points.role == 2
-    return replace(
-        points,
-        ttft_ns=points.ttft_ns + np.where(decodes, 0, whole),
-        tpot_ns=points.tpot_ns + np.where(decodes, -(-whole // later), 0),
-    )
+    arrivals, work = case.traffic.arrival_cv2, variation(share, tokens)
+    return waits_ns(points, case.load.utilisation or 0.0, arrivals, work)
 
 
 def capacity_ask(case: CapacityCase, of: Joined, mode: Mode, time_limit_s: float | None) -> Ask:
@@ -207,8 +186,7 @@ def _class(kind: Kind) -> RequestClass:
 def _step(case: CapacityCase, number: int) -> Step:
     """The rates that must be possible: peaks, over the busy share of a worker."""
     step = case.steps[number]
-    factor = case.load.peak / (case.load.utilisation or 1.0)
-    loads = tuple(round(rate * factor * MICRO) for rate in step.requests_per_s)
+    loads = tuple(needed_rate(case.load, rate) for rate in step.requests_per_s)
     seconds = max(round(3600 * step.hours), 1) if case.over_time else 1
     return Step(step.name, seconds, loads or (0,) * len(case.kinds))
 
