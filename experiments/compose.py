@@ -9,6 +9,7 @@ from aicfg import __version__
 from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates, Mode
 from aicfg.experiments.bounds import GIB
 from aicfg.experiments.counted import Latencies, counts_plainly, worst
+from aicfg.experiments.likely import likely
 from aicfg.experiments.plan import (
     Certificate,
     Counted,
@@ -75,6 +76,7 @@ def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms:
         requests_per_s=_micro(answer.requests),
         cost_per_hour=cost_per_hour(experiment.fleet, pools) if pools else None,
         counted=counted,
+        likely=likely(case.model.profile, pools, mean.ttft_ms, tpot_ms, tokens_per_s),
         left_out=case.left_out
         | {experiment.fleet.every[number].label: why for number, why in found.left_out.items()},
     )

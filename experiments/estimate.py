@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 
 from aicfg.experiments.compose import inputs_of, pool_of, provenance_of
+from aicfg.experiments.likely import likely
 from aicfg.experiments.loader import Source, load
-from aicfg.experiments.plan import PoolPlan, Provenance
+from aicfg.experiments.plan import Likely, PoolPlan, Provenance
 from aicfg.experiments.prepare import Case, prepare
 from aicfg.experiments.shares import Step, sources_of, steps_of
 from aicfg.hardware.breakdown import breakdown
@@ -87,6 +88,8 @@ class Estimate:
     """Divided by the GPUs that the configuration uses."""
     tokens_per_s_per_user: float | None
     gpus_used: int
+    likely: Likely | None = None
+    """Error bars; None under a profile that was never compared with measured runs of this engine."""
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The estimate as JSON text; ``indent`` spaces make it pretty, ``None`` keeps it on one line."""
@@ -153,6 +156,7 @@ def estimate_of(case: Case, workers: Sequence[Worker]) -> Estimate:
         tokens_per_s_per_gpu=None if tokens_per_s is None else tokens_per_s / gpus,
         tokens_per_s_per_user=1000 / tpot_ms if tpot_ms else None,
         gpus_used=gpus,
+        likely=likely(case.model.profile, [e.pool for e in pools], ttft_ms, tpot_ms, tokens_per_s),
     )
 
 

@@ -209,6 +209,16 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class Likely:
+    """Intervals that ``share`` of measured runs lie in; None for what does not apply."""
+
+    share: float
+    ttft_ms: tuple[float, float] | None
+    tpot_ms: tuple[float, float] | None
+    tokens_per_s: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """The answer to one experiment."""
 
@@ -251,6 +261,8 @@ class Plan:
     """Classes, steps, purchases and changes, where the experiment plans capacity."""
     counted: Counted | None = None
     """The latencies that the agreement bounds, where these are not the plain means."""
+    likely: Likely | None = None
+    """Error bars; None under a profile that was never compared with measured runs of these engines."""
 
     @property
     def exit_code(self) -> int:

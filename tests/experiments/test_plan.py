@@ -39,6 +39,7 @@ FIELDS = [
     "gives_up",
     "capacity",
     "counted",
+    "likely",
 ]
 POOL_FIELDS = [
     "role",
