@@ -148,23 +148,21 @@ def _group(models: Models, key: _Key, rows: tuple[Row, ...]) -> Group:
 
 
 def _run(model: ServingModel, key: _Key, clients: FloatArray) -> AggregatedRun | DisaggregatedRun | Latency:
-    roles = [(role, worker, _served_layout(model, role, worker.layout)) for role, worker in key.workers]
+    roles = [_served(model, role, worker) for role, worker in key.workers]
     if len(roles) == 1:
-        ((_, worker, layout),) = roles
-        share = np.maximum(clients / (worker.workers * layout.dp * layout.pp), 1.0)
+        ((layout, workers),) = roles
+        share = np.maximum(clients / (workers * layout.dp * layout.pp), 1.0)
         steps = isinstance(model.profile.aggregated[model.tables.backend], StepsLaw)
         return by_steps(model, layout, share) if steps else aggregated_run(model, layout, share)
-    (_, first, prefills), (_, second, decodes) = roles
-    return disaggregated_run(
-        (model, prefills, first.workers), (model, decodes, second.workers), clients, first.batch or 1.0
-    )
+    prefill, decode = ((model, *each) for each in roles)
+    return disaggregated_run(prefill, decode, clients, key.workers[0][1].batch or 1.0)
 
 
 def latency(group: Group, profile: Profile) -> Latency:
     """What a profile makes of the runs of a group that is priced."""
     run, backend, waves = group.run, group.key.backend, profile.benchmark.waves
     if isinstance(run, DisaggregatedRun):
-        return run.latency(profile.disaggregated, backend, waves)
+        return run.latency(profile.disaggregated, profile.host[backend], backend, waves)
     if isinstance(run, AggregatedRun):
         rule = profile.aggregated[backend]
         assert isinstance(rule, FlowLaw)
@@ -201,26 +199,32 @@ def _predictions(group: Group, profile: Profile) -> Iterator[Prediction]:
         yield Prediction(row.row_id, ttft, tpot, tokens, tpot * profile.tpot_margin, bounds, reason)
 
 
-def _served_layout(model: ServingModel, role: Role, layout: Layout) -> Layout:
-    """``layout``; experts whose degrees are not recorded, or only a label, are spread as the engine can.
+def _served(model: ServingModel, role: Role, worker: RowWorker) -> tuple[Layout, int]:
+    """The layout that runs, and how many workers of it.
+
+    Experts whose degrees are not recorded, or only a label, are spread as the engine can; attention ranks of
+    a dense model are workers of their own; an engine that splits attention by tp or dp alone splits by tp.
 
     Raises
     ------
     InputError
         If the model has no such layout at all.
     """
-    ranks = layout.tp * layout.dp
-    spreads = [(layout.moe_tp, layout.moe_ep), (ranks, 1), (1, ranks)]
+    told = worker.layout
     if model.architecture.moe is None:
-        spreads = [(1, 1)]
+        layouts, workers = [Layout(told.tp, told.pp)], worker.workers * told.dp
+    else:
+        ranks, workers = told.tp * told.dp, worker.workers
+        spreads = [(told.moe_tp, told.moe_ep), (ranks, 1), (1, ranks)]
+        attention = [(told.tp, told.dp), (ranks, 1)]
+        layouts = [Layout(tp, told.pp, dp, 1, *experts) for tp, dp in attention for experts in spreads]
     reasons = []
-    for moe_tp, moe_ep in spreads:
-        candidate = Layout(layout.tp, layout.pp, layout.dp, 1, moe_tp, moe_ep)
-        reason = illegal(model.architecture, candidate, model.graph(role, candidate))
+    for layout in layouts:
+        reason = illegal(model.architecture, layout, model.graph(role, layout))
         if reason is None:
-            return candidate
+            return layout, workers
         reasons.append(reason)
-    raise InputError(f"layout {layout}: {reasons[0]}")
+    raise InputError(f"layout {told}: {reasons[0]}")
 
 
 def _factors(group: Group, profile: Profile) -> Sequence[Sequence[tuple[float, float]]]:

@@ -50,7 +50,7 @@ class Samples:
         """What a profile makes of the rows."""
         waves = profile.benchmark.waves
         if isinstance(self.run, DisaggregatedRun):
-            return self.run.latency(profile.disaggregated, self.backend, waves)
+            return self.run.latency(profile.disaggregated, profile.host[self.backend], self.backend, waves)
         rule = profile.aggregated[self.backend]
         assert isinstance(rule, FlowLaw), "only the law `flow` is calibrated"
         return self.run.latency(rule, profile.host[self.backend], waves)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aicfg.hardware.curves import ServingModel
-from aicfg.hardware.flow import Times, burst_ms, tpot_ms, ttft_ms
+from aicfg.hardware.flow import Times, burst_ms, host_ms, tpot_ms, ttft_ms
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.phases import decode_ms, prefill_ms
 from aicfg.hardware.profile import Disaggregated, FlowLaw, Host, StepsLaw
@@ -54,13 +54,22 @@ class DisaggregatedRun:
     transfer_ms: FloatArray
     clients: FloatArray
     """Of each prefill rank."""
-    tpot_ms: FloatArray
+    decode_ms: FloatArray
+    """Kernel time of each token, averaged over an answer."""
+    decoding: FloatArray
+    """Requests of each decode rank."""
+    progress: float
+    """Tokens that a request gains in a decode step."""
+    layers: FloatArray
+    irregular: FloatArray
+    """Layers whose attention is linear or sparse."""
 
-    def latency(self, rule: Disaggregated, backend: str, waves: float) -> Latency:
+    def latency(self, rule: Disaggregated, host: Host, backend: str, waves: float) -> Latency:
         """Of runs with ``waves`` requests a client."""
         opening = rule.burst[backend] * self.clients * self.prefill_ms / (2.0 * waves)
         own = rule.ttft_factor * self.prefill_ms + self.transfer_ms
-        return Latency(rule.first_token_ms[backend] + own + opening, self.tpot_ms)
+        beside = host_ms(host, self.decoding, self.layers, self.irregular) / self.progress
+        return Latency(rule.first_token_ms[backend] + own + opening, self.decode_ms + beside)
 
 
 def drawn(workload: Workload, share: float) -> Workload:
@@ -104,7 +113,11 @@ def disaggregated_run(
         prefill_ms=prefill_ms(giver.step("prefill", prefills), giver.workload, batch, rules),
         transfer_ms=np.full(len(clients), giver.kv_transfer_ms(prefills)),
         clients=clients / (givers * prefills.dp * prefills.pp),
-        tpot_ms=step + taker.host_ms(share) / taker.speculative.progress,
+        decode_ms=step,
+        decoding=share,
+        progress=taker.speculative.progress,
+        layers=np.full(len(clients), float(taker.architecture.num_layers)),
+        irregular=np.full(len(clients), float(taker.architecture.irregular_layers)),
     )
 
 

@@ -78,6 +78,21 @@ def test_experts_labelled_as_no_engine_runs_them(run: Callable[..., Any], tmp_pa
     assert labelled["tpot_ms"] == true["tpot_ms"] != ""
 
 
+def test_attention_ranks_of_a_dense_model_are_workers(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Two ranks of tp 4 with 128 clients are one worker of tp 4 with 64, on twice the GPUs."""
+    one, two = predictions(
+        run, tmp_path, AGG, AGG.replace("a,", "b,", 1).replace(",64,4.0,1.0,1.0,", ",128,4.0,1.0,2.0,")
+    )
+    assert {**one, "row_id": "b"} == two
+
+
+def test_an_engine_that_cannot_split_both_ways_splits_one(run: Callable[..., Any], tmp_path: Path) -> None:
+    """TensorRT-LLM with tp 2 and dp 4 is predicted as tp 8."""
+    line = "x,deepseek-ai/DeepSeek-R1,h200_sxm,trtllm,1.1,fp8,fp8,agg,1024,1024,64,{},1,{},1,8,,,,,,,"
+    both, one = predictions(run, tmp_path, line.format(2, 4), line.replace("x,", "y,", 1).format(8, 1))
+    assert both["tpot_ms"] == one["tpot_ms"] != ""
+
+
 def test_bad_files_are_one_line(tmp_path: Path) -> None:
     """A missing column, a row without id and a row given twice are named."""
     path = tmp_path / "x.csv"

@@ -81,10 +81,12 @@ def test_pools_share_the_clients_out() -> None:
     """Twice the decode workers halve their batch; the opening burst shrinks with the prefill workers."""
     model, layout = serving(), Layout(tp=2)
     one, two = (disaggregated_run((model, layout, n), (model, layout, n), np.array([64.0])) for n in (1, 2))
-    assert two.tpot_ms < one.tpot_ms
-    slow, fast = (run.latency(PROFILE.disaggregated, "vllm", 10.0).ttft_ms for run in (one, two))
-    burst = PROFILE.disaggregated.burst["vllm"] * one.prefill_ms * 32 / 20
-    assert slow - fast == pytest.approx(burst)
+    rule, host = PROFILE.disaggregated, PROFILE.host["vllm"]
+    slow, fast = (run.latency(rule, host, "vllm", 10.0) for run in (one, two))
+    assert fast.tpot_ms < slow.tpot_ms
+    burst = rule.burst["vllm"] * one.prefill_ms * 32 / 20
+    assert slow.ttft_ms - fast.ttft_ms == pytest.approx(burst)
+    assert two.decoding == 32
 
 
 def test_the_other_law_knows_no_burst() -> None:
