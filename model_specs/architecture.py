@@ -22,6 +22,7 @@ from aicfg.model_specs.parts import (
     LightningFacts,
     MoeFacts,
 )
+from aicfg.model_specs.pruned_facts import LayerShape, layer_shapes
 from aicfg.model_specs.recurrent import DeltaFacts, KimiDeltaFacts, MambaFacts, mixers
 
 _CLASSES = Path(__file__).with_name("classes.yaml")
@@ -75,6 +76,8 @@ class Architecture:
     gemma: GemmaFacts | None = None
     attentions: tuple[AttentionKind, ...] = ()
     """Its kinds where layers differ in the shape of their attention."""
+    shapes: tuple[LayerShape, ...] = ()
+    """Of layers that a search left with attention, an FFN or widths of their own."""
     head_gate: bool = False
     """Each head's output is scaled by a gate of its own."""
     output_gate: bool = False
@@ -91,12 +94,16 @@ class Architecture:
     @property
     def softmax_layers(self) -> int:
         """Layers whose attention keeps all tokens' keys and values, or a window's."""
+        if self.shapes:
+            return sum(shape.layers for shape in self.shapes if shape.kv_heads)
         alone = self.mamba.feed_forwards if self.mamba else 0
         return self.num_layers - alone - (self.recurrent.layers if self.recurrent else 0)
 
     @property
     def feed_forwards(self) -> int:
         """Layers that hold experts or an FFN: all, but where a layer is either a mixer of tokens or that."""
+        if self.shapes:
+            return sum(shape.layers for shape in self.shapes if shape.inner)
         return self.mamba.feed_forwards if self.mamba else self.num_layers
 
     @property
@@ -120,24 +127,24 @@ class Architecture:
     ) -> "Architecture":
         """Read a ``config.json`` (and ``hf_quant_config.json``) given as mappings.
 
-        A class that no family covers is read as ``assume_family``, if given; the architecture's ``source``
-        says so. Raises InputError for a class that is not covered, or a key that is missing, of the wrong
-        type or absurd; the message names ``source`` and the key.
+        A class that no family covers is read as ``assume_family``, if given; the ``source`` says so. Raises
+        InputError, naming ``source`` and key, for a class or a key that cannot be read.
         """
         facts, remark = class_facts(config, source, assume_family)
         keys = ConfigKeys(_language_model(config, facts, source), facts, source)
         layers = keys.count("num_hidden_layers", default=len(mixers(keys.config)) or None)
         moe = moe_facts(keys, facts, layers)
         window, windowed = windows(keys, facts, layers)
+        shapes = layer_shapes(keys, facts, layers)
         return cls(
             model=model,
             family=facts["family"],
             hidden_size=keys.count("hidden_size"),
             num_layers=layers,
             num_heads=keys.count("num_attention_heads"),
-            num_kv_heads=_kv_heads(keys, facts),
+            num_kv_heads=_kv_heads(keys, facts, shapes),
             head_dim=_head_dim(keys, facts),
-            intermediate_size=_intermediate_size(keys, facts, moe),
+            intermediate_size=_intermediate_size(keys, facts, moe, shapes),
             gated_mlp=facts["family"] != "gpt" and not facts.get("ungated", False),
             vocab_size=keys.count("vocab_size"),
             max_position_embeddings=_context(keys),
@@ -150,6 +157,7 @@ class Architecture:
             hf_class=_class_name(config, source),
             nextn=keys.count("num_nextn_predict_layers", default=0),
             moe=moe,
+            shapes=shapes,
             **attention_parts(keys, facts, layers),
             checkpoint=checkpoint_quant(config, hf_quant, source, facts.get("kvcache", "")),
             source=source + remark,
@@ -216,7 +224,10 @@ def covered() -> str:
     return ", ".join(name for name in names if "family" in (read_entry(_CLASSES, name) or ("", {}))[1])
 
 
-def _kv_heads(keys: ConfigKeys, facts: Mapping[str, Any]) -> int:
+def _kv_heads(keys: ConfigKeys, facts: Mapping[str, Any], shapes: tuple[LayerShape, ...]) -> int:
+    """The most of any layer, where they differ."""
+    if shapes:
+        return max(shape.kv_heads for shape in shapes)
     flag = facts.get("one_kv_head_key")
     if flag and keys.flag(flag, default=True):
         return 1
@@ -238,8 +249,15 @@ def _head_dim(keys: ConfigKeys, facts: Mapping[str, Any]) -> int:
     return hidden // heads
 
 
-def _intermediate_size(keys: ConfigKeys, facts: Mapping[str, Any], moe: MoeFacts | None) -> int:
-    """GPT-2's n_inner may be null: four times the hidden size then. Mixtures may have no dense layer."""
+def _intermediate_size(
+    keys: ConfigKeys, facts: Mapping[str, Any], moe: MoeFacts | None, shapes: tuple[LayerShape, ...]
+) -> int:
+    """GPT-2's n_inner may be null: four times the hidden size then. Mixtures may have no dense layer.
+
+    The most of any layer, where they differ.
+    """
+    if shapes:
+        return max(shape.inner for shape in shapes)
     default = (
         4 * keys.count("hidden_size") if facts.get("keys", {}).get("intermediate_size") == "n_inner" else None
     )

@@ -21,6 +21,7 @@ FAMILIES = (
     "block_sparse",
     "state_space",
     "kimi_delta",
+    "pruned",
     "compressed",
     "mixed_attention",
     "gemma",

@@ -59,7 +59,8 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     4 without its further norms, norms of queries and keys, shared caches and inputs of layers, and with
     experts in the dense FFN's format; MiMo-V2's marks of windows read the other way round, its cache
     without them. Kimi-K3: the latent attention's compression beside the module that holds it, the attention's
-    output summed once more before the experts, shared experts after them, five states a request."""
+    output summed once more before the experts, shared experts after them, five states a request. Pruned
+    models: the whole embedding on every rank, no cache."""
     tied_embedding_twice: bool = False
     """Count the weights of an output embedding that is the input embedding a second time."""
 

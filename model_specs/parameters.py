@@ -1,5 +1,7 @@
 """Number of parameters of a whole model."""
 
+from dataclasses import replace
+
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.attention_kinds import AttentionKind
 from aicfg.model_specs.compressed import parameters as compressed_parameters
@@ -28,6 +30,9 @@ def _attention(arch: Architecture) -> int:
         return compressed_parameters(arch, arch.compressed)
     if arch.block_index is not None:
         return arch.num_layers * _grouped_query(arch) + _block_indexes(arch, arch.block_index)
+    if arch.shapes:
+        alike = ((shape.layers, replace(arch, num_kv_heads=shape.kv_heads)) for shape in arch.shapes)
+        return sum(layers * _grouped_query(each) for layers, each in alike if each.num_kv_heads)
     if arch.attentions:
         return sum(_of_kind(arch, kind) for kind in arch.attentions)
     return arch.softmax_layers * _grouped_query(arch) + _recurrent(arch)
@@ -80,6 +85,9 @@ def _block_indexes(arch: Architecture, facts: BlockIndexFacts) -> int:
 def _feed_forward(arch: Architecture) -> int:
     """Dense networks and mixtures of all layers."""
     ups = 2 if arch.gated_mlp else 1
+    if arch.shapes:
+        columns = sum(shape.layers * shape.inner for shape in arch.shapes)
+        return (ups + 1) * arch.hidden_size * columns
     bias = ups * arch.intermediate_size + arch.hidden_size if "mlp" in arch.biases else 0
     dense = (ups + 1) * arch.hidden_size * arch.intermediate_size + bias
     if arch.gemma is not None:

@@ -115,6 +115,8 @@ def kv_bytes_per_sequence(
     if arch.compressed is not None:
         held = _at_most(tokens, arch.compressed.window)
         return cast("Tokens", compressed_bytes(arch.compressed, arch.head_dim, element, tokens, held))
+    if arch.shapes:
+        return _of_shapes(arch, layout, conventions) * element * tokens
     layer = 2 * local_kv_heads(arch, layout) * arch.head_dim * element
     if arch.block_index is not None:
         indexed = not conventions.block_sparse_by_convention
@@ -136,6 +138,14 @@ def _of_kinds(arch: Architecture, layout: Layout, element: float, tokens: Tokens
         seen = _at_most(tokens, kind.window) if kind.window else tokens
         kept = kept + (kind.owners if shares else kind.layers) * kind.cached(layout.tp) * element * seen
     return kept
+
+
+def _of_shapes(arch: Architecture, layout: Layout, conventions: Conventions) -> int:
+    """Elements of one token in all layers; by the coarse convention none."""
+    if conventions.coarse_hybrids:
+        return 0
+    heads = sum(shape.layers * -(-shape.kv_heads // layout.tp) for shape in arch.shapes)
+    return 2 * heads * arch.head_dim
 
 
 def _at_most(tokens: Tokens, window: int) -> Tokens:

@@ -148,9 +148,9 @@ def test_unknown_class_lists_the_covered_ones() -> None:
 
 
 def test_known_class_without_family_says_so() -> None:
-    """NVIDIA's pruned Llamas are known and refused for their reason."""
-    with pytest.raises(InputError, match=r"DeciLM.*\(layers of different shapes\) is not covered yet"):
-        read(LLAMA, architectures=["DeciLMForCausalLM"])
+    """Jamba is known and refused for its reason."""
+    with pytest.raises(InputError, match=r"Jamba.*\(Mamba-1 layers\) is not covered yet"):
+        read(LLAMA, architectures=["JambaForCausalLM"])
 
 
 def test_an_unknown_class_is_read_as_the_assumed_family() -> None:

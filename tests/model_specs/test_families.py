@@ -102,26 +102,10 @@ def test_a_legal_layout_loses_nothing(arch: Architecture, tp: int, pp: int) -> N
     assert kv_bytes_per_sequence(arch, layout, Quant(), 1) * tp >= alone_bytes
 
 
-NOT_COVERED = {
-    "layers of different shapes": ("Llama-3_3-Nemotron",),
-}
-"""Why models are refused, and how their names begin."""
-
-
-def _refusal(model: str) -> str | None:
-    name = model.partition("/")[2]
-    return next((why for why, begins in NOT_COVERED.items() if name.startswith(begins)), None)
-
-
 @pytest.mark.parametrize("backend", ["vllm", "sglang", "trtllm"])
 @pytest.mark.parametrize("model", catalogue_ids())
-def test_every_model_has_operations_or_its_refusal(model: str, backend: str) -> None:
-    """Each id of the catalogue lists the operations of one GPU on every engine, or has its refusal."""
-    refusal = _refusal(model)
-    if refusal is not None:
-        with pytest.raises(InputError, match=rf"\({refusal}\) is not covered yet"):
-            load_architecture(model)
-        return
+def test_every_model_has_operations(model: str, backend: str) -> None:
+    """Each id of the catalogue lists the operations of one GPU on every engine."""
     arch = load_architecture(model)
     assert arch.model == model
     phases: tuple[Phase, ...] = ("prefill", "decode")

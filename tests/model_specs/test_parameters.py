@@ -87,6 +87,8 @@ CARDS = {
     "XiaomiMiMo/MiMo-V2-Flash": 309e9,
     "stepfun-ai/Step-3.7-Flash": 196e9,
     "nvidia/Nemotron-H-56B-Base-8K": 56e9,
+    "nvidia/Llama-3_3-Nemotron-Super-49B-v1": 49.9e9,
+    "moonshotai/Kimi-K3": 2.78e12,
     "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": 31.6e9,
     "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-FP8": 120e9,
     "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16": 550e9,
