@@ -11,6 +11,9 @@ other type
     in every step. With k = floor(g_p / g_q) workers of q for each of p the same holds where k times q's rates
     are no lower and q loses at most k times p's spares: r_q (k N - s_q) >= k r_q (N - s_p) >= r_p (N - s_p).
     Starts, GPUs and types in use do not rise. Where each change of a worker costs something, k is 1.
+own constraints
+    What weighs or compares types by what all their points share leaves the first lemma as it is, and makes
+    the second one void.
 current
     A type that runs today and has a point within the bounds is never left out, but may replace others.
 """
@@ -24,7 +27,7 @@ from aicfg.solver.order import canonical_order
 from aicfg.solver.packing import copies
 from aicfg.solver.points import Ask, IntArray, Points
 from aicfg.solver.prune import best_under_caps, with_partner
-from aicfg.solver.user import Filter, rules
+from aicfg.solver.user import Comparison, Filter, Row, rules
 from aicfg.solver.within import is_coupled, within
 
 
@@ -43,12 +46,20 @@ def capacity_points(points: Points, ask: Ask) -> IntArray:
     assert ask.capacity is not None
     allowed = within_classes(points, ask)
     of = points.take(allowed)
-    free = all(isinstance(rule, Filter) for rule in rules(points.take(allowed[:0]), ask))
-    kept = allowed[_best_of_types(of, ask)] if free else allowed
+    own = [rule for rule in rules(of, ask) if not isinstance(rule, Filter)]
+    by_type = all(_is_of_types(of, rule) for rule in own)
+    kept = allowed[_best_of_types(of, ask)] if by_type else allowed
     kept = np.union1d(kept, allowed[_of_today(of, ask)])
-    if free and not any(is_coupled(class_ask(ask, k)) for k in range(len(ask.capacity.classes))):
+    if not own and not any(is_coupled(class_ask(ask, k)) for k in range(len(ask.capacity.classes))):
         kept = kept[_not_outdone(points.take(kept), ask)]
     return kept[canonical_order(points.take(kept))]
+
+
+def _is_of_types(points: Points, rule: Row | Comparison) -> bool:
+    """Whether a user's rule says the same of all points of a type."""
+    weighed = (rule.per_worker,) if isinstance(rule, Row) else (rule.lower, rule.upper)
+    first = np.unique(points.worker_type, return_index=True, return_inverse=True)
+    return all((each[first[1]][first[2]] == each).all() for each in weighed)
 
 
 def _best_of_types(points: Points, ask: Ask) -> IntArray:

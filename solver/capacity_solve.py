@@ -27,6 +27,7 @@ from aicfg.solver.objectives import objective_of
 from aicfg.solver.points import Ask, Bound, IntArray, Points, Quantity
 from aicfg.solver.program import Program, state
 from aicfg.solver.stages import Clock
+from aicfg.solver.unique import unique
 from aicfg.solver.within import of_mode
 
 LEAST_TIME = 1e-9
@@ -91,7 +92,7 @@ def solve_capacity(points: Points, ask: Ask, engine: str = "highs") -> CapacityA
     if engine == "cpsat":
         from aicfg.solver.cpsat_capacity import solve_cpsat_capacity
 
-        return solve_cpsat_capacity(points, ask)
+        return replace(solve_cpsat_capacity(points, ask), statistics=_considered(points, ask))
     kept = capacity_points(points, ask)
     answer = _Search(points, ask, kept, "highs" if engine == "both" else engine).best()
     took = replace(answer.statistics, solve_ms=1e3 * (perf_counter() - started))
@@ -246,15 +247,22 @@ class _Search:
         )
 
     def _statistics(self, program: Program) -> Statistics:
-        considered = of_mode(self.points, self.ask)
-        return Statistics(
-            points_considered=len(considered),
-            points_allowed=len(within_classes(self.points, self.ask)),
+        return replace(
+            _considered(self.points, self.ask),
             points_in_program=len(self.kept),
-            worker_types=len(np.unique(self.points.worker_type[considered])),
             rows=len(program.row_names),
             columns=len(program.columns.names),
         )
+
+
+def _considered(points: Points, ask: Ask) -> Statistics:
+    """How many points and types the question is about."""
+    considered = of_mode(points, ask)
+    return Statistics(
+        points_considered=len(considered),
+        points_allowed=len(within_classes(points, ask)),
+        worker_types=len(unique(points.worker_type[considered])),
+    )
 
 
 def _settled(program: Program, outcome: Outcome, reached: int) -> tuple[int | None, Ended]:

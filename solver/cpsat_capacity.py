@@ -14,7 +14,6 @@ from aicfg.solver.capacity_solve import CapacityAnswer
 from aicfg.solver.cpsat import ENDED
 from aicfg.solver.cpsat_capacity_model import Model, most_workers, variables
 from aicfg.solver.cpsat_capacity_rows import state
-from aicfg.solver.errors import UnsupportedAskError
 from aicfg.solver.objectives import objective_of
 from aicfg.solver.points import Ask, Points, Role
 
@@ -32,13 +31,18 @@ def solve_cpsat_capacity(points: Points, ask: Ask, hint: CapacityPlan | None = N
 
     model = variables(cp_model.CpModel(), points, ask)
     state(model)
-    goal, per_unit = _goal(model)
     if hint is not None:
         for (w, t), count in model.workers.items():
             model.cp.add_hint(count, hint.workers[w][t] if w in hint.workers else 0)
     solver = cp_model.CpSolver()
     if ask.time_limit_s is not None:
         solver.parameters.max_time_in_seconds = ask.time_limit_s
+    moved = _moved(model)
+    if model.capacity.current is not None and model.capacity.change_cost is None:
+        model.cp.minimize(moved)
+        if solver.solve(model.cp) == cp_model.OPTIMAL:
+            model.cp.add(moved == round(solver.objective_value))
+    goal, per_unit = _goal(model, moved)
     if objective_of(ask).maximize:
         model.cp.maximize(goal)
     else:
@@ -56,20 +60,23 @@ def solve_cpsat_capacity(points: Points, ask: Ask, hint: CapacityPlan | None = N
     return CapacityAnswer(ended, "cpsat", ortools.__version__, plan, reached, bound, per_unit)
 
 
-def _goal(m: Model) -> tuple[Any, int]:
+def _moved(m: Model) -> Any:
+    """Workers that are added to, or removed from, those of today."""
+    today = m.capacity.current
+    if today is None:
+        return 0
+    total: Any = sum(n for w, n in today.items() if w not in m.used)
+    for w in m.types:
+        moved = m.cp.new_int_var(0, most_workers(m, m.first[w]) + today.get(w, 0), "")
+        m.cp.add_abs_equality(moved, m.workers[w, 0] - today.get(w, 0))
+        total = total + moved
+    return total
+
+
+def _goal(m: Model, moved: Any) -> tuple[Any, int]:
     """The objective in its integers (tokens/s: times ``parts``), and how many make one unit."""
     capacity, points = m.capacity, m.points
-    fee: Any = 0
-    if capacity.current is not None:
-        if capacity.change_cost is None:
-            raise UnsupportedAskError("engine cpsat: changes without a price are solved on highs only")
-        for w, today in capacity.current.items():
-            if w not in m.used:
-                fee = fee + today * capacity.change_cost
-        for w in m.types:
-            moved = m.cp.new_int_var(0, most_workers(m, m.first[w]) + capacity.current.get(w, 0), "")
-            m.cp.add_abs_equality(moved, m.workers[w, 0] - capacity.current.get(w, 0))
-            fee = fee + capacity.change_cost * moved
+    fee = (capacity.change_cost or 0) * moved
     if m.ask.objective == "tokens_per_s":
         tokens: Any = 0
         for k, of in enumerate(capacity.classes):

@@ -30,6 +30,8 @@ class Model(NamedTuple):
     """(point, step), in parts."""
     parts: int
     bought: dict[tuple[int, int, int], Any]
+    chosen: dict[int, Any]
+    """Whether a point is in use."""
     served: dict[tuple[int, int], tuple[Any, int]]
     """(step, class): micro-requests/s times ``parts``, and what whole parts may lose of them."""
 
@@ -59,7 +61,7 @@ def variables(cp: Any, points: Points, ask: Ask) -> Model:
         for o, offer in enumerate(offers)
         for t in steps
     }
-    model = Model(cp, points, ask, capacity, list(some), some, workers, used, time, parts, bought, {})
+    model = Model(cp, points, ask, capacity, list(some), some, workers, used, time, parts, bought, {}, {})
     model.served.update({(t, k): _served(model, t, k) for t in steps for k in range(len(capacity.classes))})
     return model
 

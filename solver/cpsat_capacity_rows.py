@@ -112,7 +112,7 @@ def _choices(m: Model) -> None:
 
 def _latencies(m: Model) -> None:
     """One point of a type and class; where a request's latency is of both roles, of every pair in use."""
-    chosen: dict[int, Any] = {}
+    chosen = m.chosen
     blocks: dict[tuple[int, int], list[int]] = {}
     for p in sorted({p for p, _ in m.time}):
         blocks.setdefault((int(m.points.worker_type[p]), int(m.points.request_class[p])), []).append(p)
@@ -131,13 +131,23 @@ def _latencies(m: Model) -> None:
                     m.cp.add_bool_or([~chosen[p], ~chosen[d]])
 
 
+def _compare(m: Model, rule: Comparison) -> None:
+    """No two points in use of the two roles that break a comparison."""
+    firsts, nexts = (
+        [p for p in m.chosen if m.points.role[p] == r] for r in (rule.lower_role, rule.upper_role)
+    )
+    for p in firsts:
+        for q in nexts:
+            low, high = int(rule.lower[p]), int(rule.upper[q])
+            if low > high or (rule.equal and low < high):
+                m.cp.add_bool_or([~m.chosen[p], ~m.chosen[q]])
+
+
 def _own(m: Model) -> None:
     """The user's rows on totals."""
     for rule in rules(m.points, m.ask):
         if isinstance(rule, Comparison):
-            raise UnsupportedAskError(
-                "engine cpsat: comparisons of roles with capacity are solved on highs only"
-            )
+            _compare(m, rule)
         if isinstance(rule, Row):
             for t in range(len(m.capacity.steps)):
                 left = sum(int(rule.per_worker[m.first[w]]) * m.workers[w, t] for w in m.types)

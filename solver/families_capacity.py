@@ -75,7 +75,7 @@ def class_share(f: Frame) -> Rows:
     "worker type w, step t (several steps; the last comes before the first)",
     "workers",
 )
-def started(f: Frame) -> Rows:
+def startup(f: Frame) -> Rows:
     """Workers that a step has more than the one before are started."""
     if not len(f.blocks["started"]):
         return make_rows([], [])

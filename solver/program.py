@@ -33,7 +33,7 @@ from aicfg.solver.families_capacity import (
     changed,
     class_share,
     purchase,
-    started,
+    startup,
     time_share,
     type_limit,
     type_works,
@@ -60,7 +60,7 @@ STATEMENT: tuple[Callable[[Frame], Rows], ...] = (
     prefill_rate, decode_rate, agg_rate, kv_transfer,
     worst_ttft, worst_tpot, request_latency, worst_case,
     types_per_role, one_batch, point_limit, point_used, service,
-    time_share, type_limit, type_works, class_share, started, purchase, changed,
+    time_share, type_limit, type_works, class_share, startup, purchase, changed,
     load_served, reached, user, user_comparison, no_good,
 )  # fmt: skip
 """The families, in the order in which they stand in the program."""

@@ -44,6 +44,8 @@ def pyomo_model(program: Program) -> Any:
         model.add_component(name, constraint)
         for i, index in enumerate(rows.index):
             at = np.flatnonzero(rows.row == i)
+            if not len(at):  # Pyomo takes no constraint without variables
+                continue
             left = sum(float(rows.coefficient[k]) * columns[rows.column[k]] for k in at)
             low, high = (
                 float(each[i]) if np.isfinite(each[i]) else None for each in (rows.lower, rows.upper)
@@ -76,7 +78,7 @@ def solve_pyomo(program: Program, time_limit_s: float | None) -> Outcome:
     import pyomo
     from pyomo.contrib.appsi.solvers import Highs
 
-    if not program.points:  # every sum is empty, and Pyomo takes no constraint without variables
+    if not program.points or hopeless(program):
         return Outcome("pyomo", pyomo.__version__, Ended.PROVEN_INFEASIBLE, None, None)
     model = pyomo_model(program)
     solver = Highs()
@@ -96,6 +98,14 @@ def solve_pyomo(program: Program, time_limit_s: float | None) -> Outcome:
     if bound is not None:
         bound = integer_bound(bound, program.objective.per_unit, ended)
     return Outcome("pyomo", pyomo.__version__, ended, counts, bound, found)
+
+
+def hopeless(program: Program) -> list[str]:
+    """Rows without a single term that nothing can hold: such as the load of a class that nobody serves."""
+    starts, _, _ = program.matrix
+    lower, upper = program.row_bounds
+    broken = (np.diff(starts) == 0) & ((lower > 0) | (upper < 0))
+    return [program.row_names[i] for i in np.flatnonzero(broken)]
 
 
 def _columns(model: Any, program: Program) -> list[Any]:
@@ -125,5 +135,7 @@ def export(points: Points, ask: Ask, path: Path) -> None:
         program = state(allowed.take(needed(allowed, ask)), ask)
     if not program.points:
         raise UnsupportedAskError("export: no point is within the bounds, so there is no program to write")
+    if rows := hopeless(program):
+        raise UnsupportedAskError(f"export: no plan exists, {rows[0]} has no term")
     model = pyomo_model(program)
     model.write(str(path), io_options={"symbolic_solver_labels": True})

@@ -1,12 +1,25 @@
 """Random small capacity questions: one of each kind of set and family, and mixtures of them."""
 
+from dataclasses import replace
+
 import numpy as np
 from synthetic import make_points
 
 from aicfg.solver.capacity import MICRO, Capacity, Offer, RequestClass, Step
 from aicfg.solver.points import Ask, Points, Pool
 
-KINDS = ("classes", "spare", "time", "current", "offers", "all")
+KINDS = ("classes", "spare", "time", "current", "offers", "own", "all")
+CONSTRAINTS = (
+    "gpus <= 6",
+    "workers >= 3",
+    "prefill.workers <= 2 * decode.workers",
+    "agg.tp in [1, 2]",
+    "decode.tp >= prefill.tp",
+    "pool0.gpus <= 3",
+    "types <= 2",
+    "decode.gpus <= prefill.gpus + 2",
+    "cost <= 9",
+)
 
 
 def capacity(seed: int, kind: str) -> tuple[Points, Ask]:
@@ -41,6 +54,9 @@ def capacity(seed: int, kind: str) -> tuple[Points, Ask]:
     )  # fmt: skip
     if kind in ("current", "all") and not over_time:
         ask = _with_current(random, ask, types)
+    if kind == "own":
+        chosen = random.choice(CONSTRAINTS, 1 + seed % 2, replace=False)
+        ask = replace(ask, constraints=tuple(str(each) for each in chosen))
     if kind in ("offers", "all"):
         ask = _with_offers(random, ask)
     return points, ask
@@ -108,8 +124,6 @@ def _rows(
 
 
 def _with_current(random: np.random.Generator, ask: Ask, types: list[int]) -> Ask:
-    from dataclasses import replace
-
     today = {w: int(random.integers(0, 3)) for w in types} | {99: int(random.integers(0, 2))}
     fee = int(random.choice([0, 300_000, 2_500_000]))
     return replace(
@@ -118,8 +132,6 @@ def _with_current(random: np.random.Generator, ask: Ask, types: list[int]) -> As
 
 
 def _with_offers(random: np.random.Generator, ask: Ask) -> Ask:
-    from dataclasses import replace
-
     offers, pools = [], []
     for pool in ask.pools:
         owned = int(random.integers(0, pool.gpus))

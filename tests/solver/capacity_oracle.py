@@ -90,7 +90,9 @@ def plans(points: Points, ask: Ask) -> Iterator[dict[int, int]]:
             continue
         limits = [ask.pools[points.pool[first[w]]].gpus // int(points.gpus[first[w]]) for w in chosen]
         for counts in product(*(range(1, limit + 1) for limit in limits)):
-            if oracle.fits(points, ask, {first[w]: n for w, n in zip(chosen, counts, strict=True)}):
+            at = {first[w]: n for w, n in zip(chosen, counts, strict=True)}
+            own = all(oracle.user_holds(points, ask, at, text) for text in ask.constraints)
+            if own and oracle.fits(points, ask, at):
                 yield dict(zip(chosen, counts, strict=True))
 
 

@@ -39,7 +39,7 @@ CASES = {
     "type_limit": (OF_CLASSES, PLANNED),
     "type_works": (PAIR, OVER_TIME),
     "class_share": (OF_CLASSES, PLANNED),
-    "started": (PAIR, OVER_TIME),
+    "startup": (PAIR, OVER_TIME),
     "purchase": (PAIR, OVER_TIME),
     "changed": (OF_CLASSES, replace(DISAGG, capacity=TODAY, objective="gpus")),
     "agg_rate": (AGG_POINTS, AGG),
