@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 WIDTH = 96
 COLOURS = {"prefill": "cyan", "decode": "magenta", "agg": "blue"}
 LABEL = "bold"
+AS_WRITTEN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+"""Texts are shown as they are: a constraint's ``[fp8]`` is a list, not a style."""
 
 
 def print_on(what: RenderableType, file: "TextIO", *, color: bool = True, plain_width: int = WIDTH) -> None:
     """Print on a terminal, or as plain lines of at most ``plain_width`` columns on anything else."""
     if file.isatty():
-        console = Console(file=file, no_color=not color, highlight=False)
+        console = Console(file=file, no_color=not color, **AS_WRITTEN)
         console.width = min(console.width, WIDTH)
         console.print(what)
         return
     plain = Console(
-        file=io.StringIO(), width=plain_width, color_system=None, force_terminal=False, highlight=False
+        file=io.StringIO(), width=plain_width, color_system=None, force_terminal=False, **AS_WRITTEN
     )
     with plain.capture() as captured:
         plain.print(what)

@@ -36,10 +36,12 @@ def print_plain(what: "RenderableType", file: "TextIO", *, color: bool = True) -
 
     from rich.console import Console
 
+    from aicfg.experiments.report_parts import AS_WRITTEN
+
     if file.isatty():
-        Console(file=file, no_color=not color, highlight=False).print(what)
+        Console(file=file, no_color=not color, **AS_WRITTEN).print(what)
         return
-    plain = Console(file=io.StringIO(), width=PLAIN_WIDTH, color_system=None, highlight=False)
+    plain = Console(file=io.StringIO(), width=PLAIN_WIDTH, color_system=None, **AS_WRITTEN)
     with plain.capture() as captured:
         plain.print(what)
     for line in captured.get().replace("×", "x").splitlines():

@@ -211,3 +211,10 @@ def test_a_wide_table_keeps_every_figure(plan: Plan) -> None:
     assert len(table) == 4
     assert all(len(row) <= WIDTH and "…" not in row for row in table)
     assert all("128 × tp4pp8dp2ep8" in row and "4,096" in row and row.endswith("GiB") for row in table[1:])
+
+
+def test_brackets_are_shown_as_they_are(plan: Plan) -> None:
+    """A list in a constraint is no style, and a name between colons no picture."""
+    texts = ["decode.quant.kvcache in [bfloat16]", "decode.pool == ':smile:'"]
+    text = report_text(replace(plan, inputs=plan.inputs | {"constraints": texts}))
+    assert all(f"holds     {each}\n" in text for each in texts)
