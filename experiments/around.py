@@ -6,6 +6,7 @@ from typing import cast
 
 from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates, Mode
 from aicfg.experiments.compose import plan_of
+from aicfg.experiments.counted import default_margin
 from aicfg.experiments.outcomes import pool_outcomes
 from aicfg.experiments.plan import Plan
 from aicfg.experiments.prepare import Case
@@ -28,7 +29,8 @@ def frontier_of(case: Case, found: Candidates, asks: Sequence[Ask], *, ttft: boo
 
 
 def _corner(case: Case, found: Candidates, each: pareto.Corner, *, chosen: bool) -> Corner:
-    tokens, tpot_ms = each.tokens / MICRO, each.tpot_ns / NS_PER_MS
+    margin = default_margin(case.experiment.sla, case.model.profile)
+    tokens, tpot_ms = each.tokens / MICRO, each.tpot_ns / margin / NS_PER_MS
     return Corner(
         cast(Mode, each.mode),
         tokens,

@@ -209,7 +209,7 @@ def _hint(value: Any, kind: Any) -> str:
         return ""
     choices = _choices(kind)
     if choices:
-        return nearest(value, choices)
+        return nearest(value, map(str, choices))
     if str not in _members(kind) and _NUMBER_LIKE.fullmatch(value):
         return "; write plain decimal digits, without quotes"
     return ""

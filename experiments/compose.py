@@ -6,10 +6,11 @@ from typing import Any, cast
 import msgspec
 
 from aicfg import __version__
-from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates, Mode
+from aicfg.experiments.assemble import MICRO, Candidates, Mode
 from aicfg.experiments.bounds import GIB
-from aicfg.experiments.counted import Latencies, counts_plainly, worst
+from aicfg.experiments.counted import Latencies, counts_plainly, default_margin
 from aicfg.experiments.likely import likely
+from aicfg.experiments.outcomes import in_units, latencies_of
 from aicfg.experiments.plan import (
     Certificate,
     Counted,
@@ -47,7 +48,7 @@ def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms:
     gpus, most = experiment.fleet.budget, objective.maximize
     tokens_per_s = _micro(answer.tokens)
     divisor = gpus if most else answer.gpus_used
-    counted, mean = _latencies(case, found, answer)
+    kept, mean = latencies_of(case, found, answer)
     tpot_ms = mean.tpot_ms
     return Plan(
         schema=1,
@@ -58,7 +59,7 @@ def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms:
         profile=case.model.profile.name,
         provenance=provenance_of(case),
         objective=Objective(
-            experiment.objective, _in_units(answer.value, objective.per_unit), "max" if most else "min"
+            experiment.objective, in_units(answer.value, objective.per_unit), "max" if most else "min"
         ),
         pools=pools,
         ttft_ms=mean.ttft_ms,
@@ -75,22 +76,20 @@ def plan_of(case: Case, mode: Mode, found: Candidates, answer: Answer, total_ms:
         ),
         requests_per_s=_micro(answer.requests),
         cost_per_hour=cost_per_hour(experiment.fleet, pools) if pools else None,
-        counted=counted,
+        counted=_counted(case, kept),
         likely=likely(case.model.profile, pools, mean.ttft_ms, tpot_ms, tokens_per_s),
         left_out=case.left_out
         | {experiment.fleet.every[number].label: why for number, why in found.left_out.items()},
     )
 
 
-def _latencies(case: Case, found: Candidates, answer: Answer) -> tuple[Counted | None, Latencies]:
-    """The worst latencies as the agreement counts them (None: as they are), and as they are."""
-    kept = Latencies(_ms(answer.ttft_ns), _ms(answer.tpot_ns), _ms(answer.request_latency_ns))
-    if counts_plainly(case.experiment.sla) or not answer.points:
-        return None, kept
-    used = ((found.curves[found.curve[p]], int(found.index[p])) for p in answer.points)
-    mean = worst(used, case.experiment.workload.osl - 1)
-    sla = case.experiment.sla
-    return Counted(sla.confidence, *kept, sla.ttft_percentile, sla.tpot_percentile, sla.arrivals), mean
+def _counted(case: Case, kept: Latencies) -> Counted | None:
+    """The latencies that the bounds are on; None where they are the plan's own, or there is no plan."""
+    sla, profile = case.experiment.sla, case.model.profile
+    if counts_plainly(sla, profile) or kept.tpot_ms is None:
+        return None
+    margin = default_margin(sla, profile)
+    return Counted(sla.confidence, *kept, sla.ttft_percentile, sla.tpot_percentile, sla.arrivals, margin)
 
 
 def inputs_of(case: Case) -> dict[str, Any]:
@@ -109,16 +108,8 @@ def inputs_of(case: Case) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if key not in _OPTIONAL or value}
 
 
-def _in_units(value: int | None, per_unit: float) -> float | None:
-    return None if value is None else value / per_unit
-
-
 def _micro(value: int | None) -> float | None:
-    return _in_units(value, MICRO)
-
-
-def _ms(nanoseconds: int | None) -> float | None:
-    return _in_units(nanoseconds, NS_PER_MS)
+    return in_units(value, MICRO)
 
 
 def _pool(case: Case, found: Candidates, point: int, workers: int) -> PoolPlan:
@@ -168,7 +159,7 @@ def _certificate(answer: Answer, per_unit: int, again: float | None, total_ms: f
     statistics = answer.statistics
     return Certificate(
         engine=answer.engine,
-        bound=_in_units(answer.bound, per_unit),
+        bound=in_units(answer.bound, per_unit),
         gap=answer.gap,
         recomputed=again,
         worker_types=statistics.worker_types,

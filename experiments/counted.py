@@ -2,8 +2,9 @@
 
 A bound on a percentile counts the latency that so large a share of a point's requests stays below
 (``aicfg.hardware.percentiles``). A bound with a confidence is kept by that share of measured runs: a point
-counts with its latency times the factor of its regime (``aicfg.hardware.intervals``). Both are figures of a
-point, so the very same program keeps them exactly.
+counts with its latency times the factor of its regime (``aicfg.hardware.intervals``). Where nothing is said
+of confidence, TPOT counts with the profile's margin, the one that choices earned most with. All are figures
+of a point, so the very same program keeps them exactly.
 """
 
 from collections import defaultdict
@@ -15,8 +16,12 @@ from aicfg.hardware.curves import Curve, ServingModel
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.intervals import Metric, Mode
 from aicfg.hardware.percentiles import at_loads, tpot_at, ttft_at
+from aicfg.hardware.profile import Profile
 from aicfg.hardware.queueing import Loop
 from aicfg.model_specs.errors import InputError
+
+_DECIMALS = 6
+"""Of a millisecond: the program counts in nanoseconds."""
 
 
 class Latencies(NamedTuple):
@@ -27,9 +32,15 @@ class Latencies(NamedTuple):
     request_latency_ms: float | None
 
 
-def counts_plainly(sla: Sla) -> bool:
+def default_margin(sla: Sla, profile: Profile) -> float:
+    """The profile's factor on every TPOT, which counts where the agreement says nothing of confidence."""
+    return profile.tpot_margin if sla.confidence is None else 1.0
+
+
+def counts_plainly(sla: Sla, profile: Profile) -> bool:
     """Whether bounds are on the predicted means themselves."""
-    return (sla.confidence, sla.ttft_percentile, sla.tpot_percentile) == (None, None, None)
+    asked = (sla.confidence or None, sla.ttft_percentile, sla.tpot_percentile)
+    return asked == (None, None, None) and default_margin(sla, profile) == 1.0
 
 
 def counted(sla: Sla, curve: Curve, model: ServingModel) -> tuple[FloatArray, FloatArray]:
@@ -52,15 +63,15 @@ def offered(sla: Sla, curve: Curve) -> Curve:
 
 
 def margin(sla: Sla, curve: Curve, model: ServingModel, metric: Metric) -> float:
-    """The factor on a predicted latency that the agreement's confidence asks for.
+    """The factor on a predicted latency that the confidence, or without one the profile, asks for.
 
     Raises
     ------
     InputError
         If the profile does not know how far its predictions lie from measured runs of this engine.
     """
-    if sla.confidence is None:
-        return 1.0
+    if not sla.confidence:
+        return default_margin(sla, model.profile) if metric == "tpot_ms" else 1.0
     intervals, backend = model.profile.intervals, model.tables.backend
     mode: Mode = "agg" if curve.role == "agg" else "disagg"
     if intervals is None or backend not in getattr(intervals, mode):
@@ -73,7 +84,7 @@ def margin(sla: Sla, curve: Curve, model: ServingModel, metric: Metric) -> float
 
 
 def worst(used: Iterable[tuple[Curve, int]], later_tokens: int) -> Latencies:
-    """The plain latencies of the points in use: the worst TTFT and TPOT, and the worst request.
+    """The plain latencies of the points in use, to a nanosecond: the worst TTFT, TPOT and request.
 
     A request is served by one aggregated point, or by the workers of one transfer group.
 
@@ -87,8 +98,8 @@ def worst(used: Iterable[tuple[Curve, int]], later_tokens: int) -> Latencies:
         name = number if curve.role == "agg" else curve.group
         groups[name].append((float(curve.ttft_ms[at]), float(curve.tpot_ms[at])))
     worst_of = [tuple(map(max, zip(*each, strict=True))) for each in groups.values()]
-    return Latencies(
-        max(ttft for ttft, _ in worst_of),
-        max(tpot for _, tpot in worst_of),
-        max(ttft + later_tokens * tpot for ttft, tpot in worst_of),
-    )
+    whole = [
+        (round(ttft, _DECIMALS), round(tpot, _DECIMALS), round(ttft + later_tokens * tpot, _DECIMALS))
+        for ttft, tpot in worst_of
+    ]
+    return Latencies(*map(max, zip(*whole, strict=True)))

@@ -3,35 +3,47 @@
 from collections.abc import Sequence
 
 from aicfg.experiments.assemble import MICRO, NS_PER_MS, Candidates
+from aicfg.experiments.counted import Latencies, counts_plainly, worst
 from aicfg.experiments.prepare import Case
 from aicfg.experiments.tradeoffs import Outcome, PoolOutcome
 from aicfg.solver.answer import Answer
 from aicfg.solver.objectives import STAGES
 
 
+def latencies_of(case: Case, found: Candidates, answer: Answer) -> tuple[Latencies, Latencies]:
+    """The worst latencies of an answer as the agreement counts them, and as they are."""
+    times = (answer.ttft_ns, answer.tpot_ns, answer.request_latency_ns)
+    kept = Latencies(*(in_units(each, NS_PER_MS) for each in times))
+    if counts_plainly(case.experiment.sla, case.model.profile) or not answer.points:
+        return kept, kept
+    used = ((found.curves[found.curve[p]], int(found.index[p])) for p in answer.points)
+    return kept, worst(used, case.experiment.workload.osl - 1)
+
+
 def outcome_of(case: Case, found: Candidates, answer: Answer) -> Outcome:
     """The figures of an answer to what ``case`` asks."""
     budget = case.experiment.fleet.budget
-    tokens = _in_units(answer.tokens, MICRO)
-    tpot = _in_units(answer.tpot_ns, NS_PER_MS)
+    tokens = in_units(answer.tokens, MICRO)
+    _, mean = latencies_of(case, found, answer)
     return Outcome(
         status=answer.status,
         objective=answer.objective,
-        objective_value=_in_units(answer.value, STAGES[answer.objective].per_unit),
+        objective_value=in_units(answer.value, STAGES[answer.objective].per_unit),
         mode=answer.mode if answer.points else None,
         tokens_per_s=tokens,
         tokens_per_s_per_gpu=None if tokens is None else tokens / budget,
-        tokens_per_s_per_user=1000 / tpot if tpot else None,
-        ttft_ms=_in_units(answer.ttft_ns, NS_PER_MS),
-        tpot_ms=tpot,
-        request_latency_ms=_in_units(answer.request_latency_ns, NS_PER_MS),
+        tokens_per_s_per_user=1000 / mean.tpot_ms if mean.tpot_ms else None,
+        ttft_ms=mean.ttft_ms,
+        tpot_ms=mean.tpot_ms,
+        request_latency_ms=mean.request_latency_ms,
         gpus_used=answer.gpus_used,
         gpus_budget=budget,
         pools=pool_outcomes(case, found, answer.points, answer.workers),
     )
 
 
-def _in_units(value: int | None, per_unit: float) -> float | None:
+def in_units(value: int | None, per_unit: float) -> float | None:
+    """The solver's whole number in the plan's unit."""
     return None if value is None else value / per_unit
 
 

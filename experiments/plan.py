@@ -206,6 +206,8 @@ class Counted:
     tpot_percentile: float | None = None
     arrivals: Literal["closed", "poisson"] = "closed"
     """How requests come, where percentiles count."""
+    tpot_margin: float = 1.0
+    """The profile's factor on TPOT, where no confidence is asked for."""
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def latency(value: float | None, bound: float | None, counts: float | None = Non
     """A latency beside its bound, with the margin; ``counts`` is what the bound is on, if not the mean."""
     if value is None:
         return Text("-")
-    shown = f"{value:,.2f} ms" if counts is None else f"{value:,.2f} ms, counts as {counts:,.2f}"
+    shown = f"{value:,.2f} ms" if counts in (None, value) else f"{value:,.2f} ms, counts as {counts:,.2f}"
     if bound is None:
         return Text(f"{shown} (no bound)" if value else shown)
     value = value if counts is None else counts

@@ -50,9 +50,10 @@ class Sla(Part, frozen=True, kw_only=True):
         None
     )
     confidence: Annotated[
-        Annotated[float, Meta(ge=0.5, lt=1, description="a share from 0.5 to less than 1, such as 0.9")]
+        Annotated[float, Meta(ge=0.5, lt=1, description="0, or a share from 0.5 to less than 1, such as 0.9")]
+        | Literal[0]
         | None,
-        Meta(title="Share of measured runs that keep bounds so set"),
+        Meta(title="Share of measured runs that keep bounds so set; 0: bounds on the predictions themselves"),
     ] = None
     ttft_percentile: Annotated[
         Percentile | None, Meta(title="Share of requests within ttft_ms; {p99: 2000} for short")

@@ -70,7 +70,9 @@ def layout(pool: PoolPlan) -> str:
 
 def counted_words(counted: Counted) -> str:
     """What bounds are on, where they are not on the means."""
-    runs = [] if counted.confidence is None else [f"{share(counted.confidence)} of measured runs"]
+    runs = [f"{share(counted.confidence)} of measured runs"] if counted.confidence else []
+    if counted.tpot_margin != 1:
+        runs = [f"TPOT with a margin of {share(counted.tpot_margin - 1)}"]
     of = (("TTFT", counted.ttft_percentile), ("TPOT", counted.tpot_percentile))
     requests = [f"P{percentile:g} of {name}" for name, percentile in of if percentile is not None]
     if requests:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from aicfg.experiments.counted import default_margin
 from aicfg.experiments.peer.deployments import Deployment, Pool
 from aicfg.experiments.peer.load import Load
 from aicfg.experiments.peer.outcome import Solved
@@ -197,7 +198,8 @@ def _binding(
         yield "max_batch" if pool.batch >= limit else "memory"
         return
     ttft = max(each.ttft_ms, float(pool.curve.ttft_ms[after]))
-    tpot = float(pool.curve.tpot_ms[after])
+    work = solved.case
+    tpot = float(pool.curve.tpot_ms[after]) * default_margin(work.experiment.sla, work.model.profile)
     values = {"ttft": ttft, "tpot": tpot, "request_latency": ttft + tpot * (each.osl - 1)}
     yield from (key for key, (_, bound) in bounds.items() if bound is not None and values[key] > bound)
 

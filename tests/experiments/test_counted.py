@@ -40,7 +40,7 @@ def asked(**sla: float) -> Experiment:
 
 def test_points_count_with_their_regimes_factor() -> None:
     """Every point's latency is the curve's times the factor of its mode, engine and metric."""
-    plain, safe = (candidates(prepare(each)) for each in (asked(), asked(confidence=0.9)))
+    plain, safe = (candidates(prepare(asked(confidence=each))) for each in (0, 0.9))
     assert INTERVALS is not None
     agg = plain.points.role == 0
     for metric, mode, own, mine in (
@@ -72,17 +72,30 @@ def test_a_margin_is_a_tighter_bound() -> None:
     bounds = {name: ASKED["sla"][name] / factor for name, factor in factors.items()}
     serving = {**ASKED["serving"], "mode": "agg"}
     safe = solve({**ASKED, "serving": serving, "sla": {**ASKED["sla"], "confidence": 0.9}})
-    tight = solve({**ASKED, "serving": serving, "sla": bounds})
+    tight = solve({**ASKED, "serving": serving, "sla": {**bounds, "confidence": 0}})
     assert safe.tokens_per_s == tight.tokens_per_s
     assert [pool.batch for pool in safe.pools] == [pool.batch for pool in tight.pools]
 
 
 def test_more_confidence_never_gains() -> None:
-    """The objective falls with the confidence; without one nothing is counted otherwise."""
+    """The objective falls with the confidence; at 0 nothing is counted otherwise."""
     plans = [solve(asked(confidence=level)) for level in (0.5, 0.8, 0.95)]
     values = [plan.tokens_per_s or 0.0 for plan in plans]
     assert values == sorted(values, reverse=True)
-    assert solve(asked()).counted is None
+    assert solve(asked(confidence=0)).counted is None
+
+
+def test_tpot_has_the_profiles_margin_by_default() -> None:
+    """Where nothing is said of confidence, TPOT counts with the profile's margin, and TTFT as it is."""
+    default = load_profile("aicfg").tpot_margin
+    assert default > 1
+    plan = solve({**ASKED, "objective": "tpot", "load": {"requests_per_s": 1}})
+    assert plan.counted is not None
+    assert plan.counted.tpot_margin == default
+    assert plan.counted.tpot_ms == pytest.approx(plan.tpot_ms * default, abs=1e-5)  # type: ignore[operator]
+    assert plan.counted.ttft_ms == plan.ttft_ms
+    assert plan.certificate.recomputed == pytest.approx(plan.objective.value, abs=1e-5)
+    assert solve({**ASKED, "profile": "aiconfigurator-0.12"}).counted is None
 
 
 def test_the_lowest_latency_is_recomputed_as_it_counts() -> None:
@@ -106,7 +119,7 @@ def test_a_confidence_is_a_share(run: Callable[..., Any], tmp_path: Path, value:
     (tmp_path / "ask.yaml").write_bytes(msgspec.yaml.encode(ASKED))
     code, _, err = run("solve", tmp_path / "ask.yaml", "--set", f"sla.confidence={value}")
     assert code == 2
-    assert "sla.confidence" in err and "expected a share from 0.5 to less than 1, such as 0.9" in err
+    assert "sla.confidence" in err and "expected 0, or a share from 0.5 to less than 1, such as 0.9" in err
 
 
 def test_experiments_of_other_confidence_share_no_curves() -> None:
@@ -116,8 +129,11 @@ def test_experiments_of_other_confidence_share_no_curves() -> None:
 
 
 def test_plain_agreements_count_plainly() -> None:
-    """Bounds alone change nothing."""
-    assert counts_plainly(Sla(ttft_ms=1, tpot_ms=2)) and not counts_plainly(Sla(confidence=0.5))
+    """Bounds alone change nothing where the profile has no margin, or none is wanted."""
+    ours, peers = load_profile("aicfg"), load_profile("aiconfigurator-0.12")
+    bounds = Sla(ttft_ms=1, tpot_ms=2)
+    assert counts_plainly(bounds, peers) and not counts_plainly(bounds, ours)
+    assert counts_plainly(Sla(confidence=0), ours) and not counts_plainly(Sla(confidence=0.5), ours)
 
 
 def test_the_worst_of_each_group() -> None:
@@ -129,15 +145,15 @@ def test_the_worst_of_each_group() -> None:
     latencies = worst([(prefill, 0), (decode, 3), (agg, 1)], 199)
     pair = float(prefill.ttft_ms[0]) + 199 * float(decode.tpot_ms[3])
     alone = float(agg.ttft_ms[1]) + 199 * float(agg.tpot_ms[1])
-    assert latencies.request_latency_ms == max(pair, alone)
-    assert latencies.tpot_ms == max(float(decode.tpot_ms[3]), float(agg.tpot_ms[1]))
+    assert latencies.request_latency_ms == pytest.approx(max(pair, alone), abs=1e-6)
+    assert latencies.tpot_ms == pytest.approx(max(float(decode.tpot_ms[3]), float(agg.tpot_ms[1])), abs=1e-6)
 
 
 def test_counted_without_confidence_is_the_curve_itself() -> None:
     """No margin: the same figures to the last bit."""
     case = prepare(asked())
     found = candidates(case)
-    ttft, tpot = counted(Sla(), found.curves[0], found.owner[0].model)
+    ttft, tpot = counted(Sla(confidence=0), found.curves[0], found.owner[0].model)
     assert np.array_equal(ttft, found.curves[0].ttft_ms) and np.array_equal(tpot, found.curves[0].tpot_ms)
 
 

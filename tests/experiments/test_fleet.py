@@ -149,7 +149,7 @@ def test_smaller_nodes_hold_smaller_workers() -> None:
 def test_a_fleet_too_small_names_its_pools() -> None:
     """Each pool's GPUs are a constraint of their own, and the change that is needed makes a plan exist."""
     pools = [{"system": "h100_sxm", "gpus": 2, "name": "spot"}, {"system": "h200_sxm", "gpus": 2}]
-    mapping = {**BASE, "sla": {"ttft_ms": 400, "tpot_ms": 6}, "fleet": {"pools": pools}}
+    mapping = {**BASE, "sla": {"ttft_ms": 400, "tpot_ms": 7}, "fleet": {"pools": pools}}
     mapping["serving"] = {**BASE["serving"], "mode": "agg"}
     plan = solve(mapping)
     assert plan.explanation is not None
