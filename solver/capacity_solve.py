@@ -1,7 +1,8 @@
 """From points and a capacity question to a plan with its proof.
 
 Lexicographic: what the ask's objective names, changes of today's workers paid; fewest GPUs (over time:
-GPU-hours); fewest worker types. Where changes have no price but are to be avoided altogether, the fewest
+GPU-hours); fewest worker types; the first of these in canonical order (of one type a role; of several the
+lowest sum of their ranks). Where changes have no price but are to be avoided altogether, the fewest
 changes come first. A stage is the program again, with what the earlier ones reached as bounds.
 
 proof
@@ -24,6 +25,7 @@ from aicfg.solver.certify import TOLERANCE
 from aicfg.solver.errors import EngineImpreciseError, EnginesDisagree
 from aicfg.solver.frame import Frame
 from aicfg.solver.objectives import objective_of
+from aicfg.solver.order import canonical_weight
 from aicfg.solver.points import Ask, Bound, IntArray, Points, Quantity
 from aicfg.solver.program import Program, state
 from aicfg.solver.stages import Clock
@@ -146,7 +148,10 @@ class _Search:
     def __init__(self, points: Points, ask: Ask, kept: IntArray, engine: str) -> None:
         self.points, self.ask, self.kept, self.engine = points, ask, kept, engine
         self.of, self.clock = points.take(kept), Clock.of(ask)
-        there = set(self.of.worker_type.tolist())
+        types, first = np.unique(self.of.worker_type, return_index=True)
+        weight = canonical_weight(self.of.take(first))
+        self.weight = dict(zip(types.tolist(), weight.tolist(), strict=True))
+        there = set(types.tolist())
         today = (ask.capacity.current if ask.capacity else None) or {}
         self.gone = sum(n for w, n in today.items() if w not in there)
         """Workers of today that the program does not hold: removed in every plan."""
@@ -164,7 +169,7 @@ class _Search:
         if first.value is None or first.holds is not Holds.OPTIMAL:
             return first
         answer, ask = first, _keeping(ask, "goal", first.value - self._left_out(asked))
-        for stage in ("gpus", "types"):
+        for stage in ("gpus", "types", "order"):
             later = self._stage(ask, stage) if stage != asked else answer
             if later.plan is None:
                 break
@@ -179,6 +184,8 @@ class _Search:
         assert capacity is not None
         if objective == "types":
             return len(plan.workers)
+        if objective == "order":
+            return sum(n for w, n in self.weight.items() if w in plan.workers)
         if objective == "changes":
             return sum(abs(n) for n in changes(capacity, plan).values())
         paid = capacity if objective == self.ask.objective else replace(capacity, current=None)

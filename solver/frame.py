@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from aicfg.solver import frame_names
-from aicfg.solver.objectives import LATENCIES, STAGES, objective_of
+from aicfg.solver import frame_names, frame_totals
+from aicfg.solver.objectives import LATENCIES, objective_of
 from aicfg.solver.order import SERVING_ROLES
 from aicfg.solver.packing import Nodes, Pattern, nodes_of
 from aicfg.solver.points import Ask, IntArray, Points, Role
@@ -68,6 +68,11 @@ class Frame:
         self.tokens_per_request = np.array([of.tokens_per_request for of in each], np.float64)
         self.latency_tokens = np.array([of.latency_tokens for of in each], np.int64)
         self.latency_bounds = [of.request_latency_ns for of in each]
+
+    @property
+    def asked(self) -> str:
+        """The objective that was asked for: that of the first stage."""
+        return (self.ask.capacity.goal if self.ask.capacity else "") or self.objective.name
 
     @property
     def is_coupled(self) -> bool:
@@ -224,71 +229,13 @@ class Frame:
         """What stands behind a name at a step: nothing where there is one step."""
         return f"_t{step + 1}" if self.steps > 1 else ""
 
-    def per_unit(self, quantity: str) -> int:
-        """Integers in one unit of a total of the plan."""
-        if quantity == "goal":
-            return self.per_unit(self.asked)
-        if self.ask.capacity is None or quantity not in ("gpus", "cost"):
-            return STAGES[quantity].per_unit
-        return int(MICRO) * self.ask.capacity.time_unit
-
     def total(self, quantity: str) -> list[tuple[IntArray, FloatArray]]:
         """Columns and coefficients that sum up to a total of the plan, in its units."""
-        served, agg = self.served, self.agg
-        if quantity == "tokens_per_s":
-            per_request = self.tokens_per_request[self.lane_class[: len(served)]]
-            return [(served, per_request), (self.tokens, np.ones(len(self.tokens)))]
-        if quantity == "requests_per_s":
-            rate = self.points.request_rate[agg] / MICRO
-            return [(served, np.ones(len(served))), (self.n[agg], rate)]
-        if quantity in ("gpus", "cost"):
-            return self._spent(quantity == "cost")
-        if quantity == "types":
-            return [(self.chosen[0], np.ones(len(self.chosen[0])))]
-        if quantity == "changes":
-            changed = np.concatenate((self.added, self.removed))
-            return [(changed, np.ones(len(changed)))]
-        return self._goal() if quantity == "goal" else []
+        return frame_totals.total(self, quantity)
 
-    @property
-    def asked(self) -> str:
-        """The objective that was asked for: that of the first stage."""
-        return (self.ask.capacity.goal if self.ask.capacity else "") or self.objective.name
-
-    def objective_terms(self) -> list[tuple[IntArray, FloatArray]]:
-        """Columns and coefficients of this stage's objective."""
-        if len(self.worst):
-            return [(self.worst, np.ones(1))]
-        return self._goal() if self.objective.name == self.asked else self.total(self.objective.name)
-
-    def _goal(self) -> list[tuple[IntArray, FloatArray]]:
-        """The total that was asked for, and what changes of today's workers cost."""
-        cost = self.ask.capacity.change_cost if self.ask.capacity else None
-        sign = -1.0 if STAGES[self.asked].maximize else 1.0
-        changes = self.total("changes") if cost else []
-        penalty = [(columns, sign * (cost or 0) / MICRO * each) for columns, each in changes]
-        return self.total(self.asked) + penalty
-
-    def _spent(self, priced: bool) -> list[tuple[IntArray, FloatArray]]:
-        """GPUs in use times how long (and their price); those of workers that start, and what is bought."""
-        pools, capacity = self.ask.pools, self.ask.capacity
-        price = np.array([(p.micro_price_per_gpu_hour or 0) / MICRO if priced else 1.0 for p in pools])
-        step, pool = np.divmod(self.count_site, len(pools))
-        each = price[pool] * self.count_gpus
-        offers = capacity.offers if capacity and priced else ()
-        rented = np.array([not (offers and offers[j]) for j in range(len(pools))])[pool]
-        found = [(self.counted, each * self.seconds[step] * rented)]
-        if capacity is not None and len(self.started):
-            found.append((self.started, each * capacity.startup_s / capacity.time_unit))
-        if capacity is not None and offers:
-            bought = [
-                offers[j][number].micro_price_per_gpu_hour
-                * (self.seconds.sum() if offers[j][number].committed else self.seconds[t])
-                / MICRO
-                for j, t, number in self.offered
-            ]
-            found.append((self.bought, np.array(bought)))
-        return found
+    def per_unit(self, quantity: str) -> int:
+        """Integers in one unit of a total of the plan."""
+        return frame_totals.per_unit(self, quantity)
 
     def columns(self) -> Columns:
         """Names, bounds, kinds and costs of all columns."""
@@ -306,6 +253,6 @@ class Frame:
         for block in (self.counted, self.u, self.type_used, self.bought, self.pattern):
             integer[block] = True
         cost = np.zeros(self.width)
-        for columns, coefficients in self.objective_terms():
+        for columns, coefficients in frame_totals.objective_terms(self):
             cost[columns] = coefficients
         return Columns(frame_names.column_names(self), lower, upper, integer, cost)

@@ -58,6 +58,7 @@ STAGES = OBJECTIVES | {
             "changes", False, 1, r"\min \sum_w \mathrm{added}_w + \mathrm{removed}_w", "Fewest changes."
         ),
         Objective("types", False, 1, r"\min \sum_p u_p", "Fewest worker types."),
+        Objective("order", False, 1, r"\min \sum_w o_w\, u_w", "The first worker types in canonical order."),
         Objective("any", False, 1, "0", "Any plan."),
     )
 }

@@ -43,3 +43,15 @@ def canonical_key(points: Points, position: int) -> tuple[int, ...]:
 def rates(points: Points) -> IntArray:
     """What a worker adds to its role: micro-tokens/s of an agg point, else micro-requests/s."""
     return np.where(points.role == 0, points.token_rate, points.request_rate)
+
+
+def canonical_weight(points: Points) -> IntArray:
+    """Whole numbers, one for each point: of one of each role the lowest sum is that which comes first.
+
+    The rank in canonical order within its role, prefill (and agg) above decode.
+    """
+    order, weight = canonical_order(points), np.zeros(len(points), np.int64)
+    for role in np.flatnonzero(np.bincount(points.role, minlength=1)):
+        own = order[points.role[order] == role]
+        weight[own] = (np.arange(len(own)) + 1) * (1 if role == 2 else len(points) + 1)
+    return weight

@@ -95,7 +95,7 @@ class Pool:
 
 
 Mode = Literal["agg", "disagg", "mixed"]
-Quantity = Literal["tokens_per_s", "requests_per_s", "gpus", "cost", "types", "changes", "goal"]
+Quantity = Literal["tokens_per_s", "requests_per_s", "gpus", "cost", "types", "changes", "order", "goal"]
 
 
 @dataclass(frozen=True)
