@@ -20,8 +20,8 @@ from aicfg.hardware.runs import Latency
 FOLDS = 8
 """Parts that the cases are dealt out to; residuals of each are of a fit to the others."""
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
-FEWEST_ROWS = 10
-"""Rows from which an engine's error bars are its own; below, the prior's stay."""
+FEWEST_ROWS, FEWEST_CASES = 10, 3
+"""Rows and cases from which an engine's error bars are its own; below, the prior's stay."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,14 @@ def calibrate(
 
 def folds(samples: Samples) -> list[str]:
     """The fold of each row: cases (model, system, lengths) are dealt out in turn, whole."""
-    names = [(row.model, row.system, row.isl, row.osl) for row in samples.rows]
+    names = cases(samples)
     dealt = {case: str(number % FOLDS) for number, case in enumerate(sorted(set(names)))}
     return [dealt[name] for name in names]
+
+
+def cases(samples: Samples) -> list[tuple[str, str, int, int]]:
+    """Model, system and lengths of each row."""
+    return [(row.model, row.system, row.isl, row.osl) for row in samples.rows]
 
 
 def _intervals(prior: Profile, scored: Sequence[Scored]) -> Intervals:
@@ -103,7 +108,8 @@ def _intervals(prior: Profile, scored: Sequence[Scored]) -> Intervals:
     if prior.intervals:
         modes = {"agg": dict(prior.intervals.agg), "disagg": dict(prior.intervals.disagg)}
     for each in scored:
-        if len(each.samples.rows) >= FEWEST_ROWS or not modes[each.samples.mode].get(each.samples.backend):
+        enough = len(each.samples.rows) >= FEWEST_ROWS and len(set(cases(each.samples))) >= FEWEST_CASES
+        if enough or not modes[each.samples.mode].get(each.samples.backend):
             modes[each.samples.mode][each.samples.backend] = _residuals(each, levels)
     return Intervals(levels=levels, agg=modes["agg"], disagg=modes["disagg"])
 
@@ -116,17 +122,17 @@ def _residuals(scored: Scored, levels: Sequence[float]) -> Residuals:
         samples.tpot_ms / found.tpot_ms,
         throughput(samples, measured) / throughput(samples, found),
     )
-    cases = len({(row.model, row.system, row.isl, row.osl) for row in samples.rows})
-    return Residuals(*(spread(np.log(ratio), levels, cases) for ratio in ratios))
+    count = len(set(cases(samples)))
+    return Residuals(*(spread(np.log(ratio), levels, count) for ratio in ratios))
 
 
-def spread(logs: FloatArray, levels: Sequence[float], cases: int) -> tuple[float, ...]:
-    """Quantiles of log residuals, drawn away from their median: few cases do not show the whole spread.
+def spread(logs: FloatArray, levels: Sequence[float], count: int) -> tuple[float, ...]:
+    """Quantiles of log residuals, drawn away from their median: ``count`` cases do not show the whole spread.
 
-    By 1 / (2 √cases); residuals of one case are alike, so that its rows count as little more than one.
+    By 1 / (2 √count); residuals of one case are alike, so that its rows count as little more than one.
     """
     quantiles, middle = np.quantile(logs, levels), np.median(logs)
-    widened = middle + (quantiles - middle) * (1.0 + 0.5 / np.sqrt(cases))
+    widened = middle + (quantiles - middle) * (1.0 + 0.5 / np.sqrt(count))
     return tuple(float(each) for each in widened.round(4))
 
 

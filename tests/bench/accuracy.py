@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from aicfg.experiments.calibrate import folds, spread
+from aicfg.experiments.calibrate import cases, folds, spread
 from aicfg.experiments.calibration import fit, out_of_fold
 from aicfg.experiments.decisions import best_margin
 from aicfg.experiments.samples import Samples, read_samples, throughput
@@ -110,8 +110,8 @@ def print_coverage(
                 hits = np.zeros(len(fold), dtype=np.bool_)
                 for part in sorted(set(fold)):
                     others = ratio[fold != part] if (fold != part).any() else ratio
-                    cases = {(row.model, row.system, row.isl, row.osl) for row in each.rows}
-                    low, high = np.exp(spread(np.log(others), ((1 - share) / 2, (1 + share) / 2), len(cases)))
+                    ends = ((1 - share) / 2, (1 + share) / 2)
+                    low, high = np.exp(spread(np.log(others), ends, len(set(cases(each)))))
                     hits[fold == part] = ((ratio >= low) & (ratio <= high))[fold == part]
                 inside.setdefault((figure, share), []).append(hits)
     print(f"\nintervals, folds by {name}: share inside, in %")
