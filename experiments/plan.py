@@ -240,8 +240,7 @@ class Plan:
     concurrency: int | None
     tokens_per_s: float | None
     tokens_per_s_per_gpu: float | None
-    """Divided by the GPUs of the budget: leaving one idle costs. By the GPUs used where the objective
-    is another than tokens/s."""
+    """Divided by the budget's GPUs (idle ones cost); by those used where the objective is another."""
     tokens_per_s_per_user: float | None
     gpus_used: int | None
     gpus_budget: int
