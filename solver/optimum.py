@@ -5,13 +5,13 @@ Where the scan is exact (``scope``) the answer is in integers and needs no engin
 
 from dataclasses import replace
 
-from aicfg.solver import splitting
+from aicfg.solver import rising
 from aicfg.solver.cheapest import cheapest
 from aicfg.solver.evaluate import evaluate
 from aicfg.solver.objectives import LATENCIES
 from aicfg.solver.points import Ask, Points
 from aicfg.solver.scan import most_tokens, scan
-from aicfg.solver.scope import is_scannable, is_splittable
+from aicfg.solver.scope import is_scannable
 from aicfg.solver.stages import Clock, Finder, attempt
 from aicfg.solver.thresholds import Plan, lowest
 from aicfg.solver.within import within
@@ -34,8 +34,8 @@ def best_figure(points: Points, ask: Ask) -> int | None:
         if ask.objective == "tokens_per_s":
             return most_tokens(of, ask)
         plan = scan(of, ask)
-    elif is_splittable(of, ask):
-        return splitting.most_tokens(of, ask)
+    elif rising.is_rising(of, ask):
+        return rising.most_tokens(of, ask)
     elif ask.objective in LATENCIES:
         plan = any_plan(of, ask)
         if plan is not None:

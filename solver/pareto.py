@@ -7,8 +7,8 @@ one type a role
     For every decode point the most that any prefill point lets it serve (``pairs``) is exact. By rising TPOT
     the running maximum of these is the frontier. A decode point that another one of its size (pool, group,
     GPUs) beats in rate at no higher TPOT adds no corner.
-mixed, with one type a role
-    GPUs are split between an agg point and a pair, exactly and for every bound on TPOT (``splitting``).
+mixed with one type a role, or several types in one pool
+    What GPUs serve at most is kept up while points are allowed by rising TPOT (``rising``).
 otherwise
     The highest tokens/s is a rising step function of the bound on TPOT. Where both ends of an interval of
     bounds have one value there is no corner within; else it is halved. Equal programs are solved once.
@@ -26,9 +26,9 @@ from aicfg.solver.halving import Halving
 from aicfg.solver.pairs import served_by_pairs
 from aicfg.solver.points import Ask, IntArray, Points, Role
 from aicfg.solver.prune import fastest_of_size, strict_front
+from aicfg.solver.rising import is_rising, rising
 from aicfg.solver.scan import agg_tokens
 from aicfg.solver.scope import is_scannable, is_splittable
-from aicfg.solver.splitting import rising
 from aicfg.solver.splitting_ttft import rising_over_both
 from aicfg.solver.staircase import Staircase
 from aicfg.solver.thresholds import Plan
@@ -89,15 +89,16 @@ def _corners(points: Points, ask: Ask, ttft: bool, settled: bool) -> list[Corner
         steps = _agg_steps(of, free, ttft) if ask.mode == "agg" else _pair_steps(of, free, ttft)
         plans = _scanned(of, free, steps)
     else:
-        plans = _split(of, free, ttft) or Halving(of, free, ttft).plans(settled)
+        found = None if settled else _shared(of, free, ttft)
+        plans = Halving(of, free, ttft).plans(settled) if found is None else found
     return [_corner(points, ask, {int(allowed[p]): n for p, n in plan.items()}) for plan in plans]
 
 
-def _split(points: Points, ask: Ask, ttft: bool) -> list[Plan] | None:
-    """The plans of the corners where splits of the GPUs are all there is to choose."""
-    if not is_splittable(points, ask):
-        return None
-    return rising_over_both(points, ask) if ttft else rising(points, ask)
+def _shared(points: Points, ask: Ask, ttft: bool) -> list[Plan] | None:
+    """The plans of the corners where sharing GPUs is all there is to choose; None where it is not."""
+    if ttft:
+        return rising_over_both(points, ask) if is_splittable(points, ask) else None
+    return rising(points, ask) if is_rising(points, ask) else None
 
 
 def _best_of(corners: list[Corner], ttft: bool) -> tuple[Corner, ...]:

@@ -15,11 +15,9 @@ one rises and the other falls; in two pools the lower of what each serves alone.
 
 import numpy as np
 
-from aicfg.solver.order import rates
 from aicfg.solver.points import Ask, IntArray, Points, Role
-from aicfg.solver.prune import fastest_of_size, strict_front
 from aicfg.solver.thresholds import Plan
-from aicfg.solver.within import is_coupled, tpot_cap
+from aicfg.solver.within import tpot_cap
 
 
 class Most:
@@ -135,37 +133,6 @@ class Splitting:
         fits = np.flatnonzero(in_time & (taken <= left[points.pool[firsts]]))
         best = fits[np.lexsort((points.ttft_ns[firsts[fits]], taken[fits]))[0]]
         return {int(firsts[best]): int(workers[best]), d: decode}
-
-
-def rising(points: Points, ask: Ask) -> list[Plan]:
-    """A plan of every step of the highest tokens/s over rising bounds on TPOT.
-
-    A point that another of its size matches in rate at a lower TPOT makes no step.
-    """
-    points_front = strict_front(points, rates(points))
-    of = points.take(points_front)
-    splitting, reached, plans = Splitting(of, ask), 0, []
-    later = np.flatnonzero(of.role != Role.PREFILL)
-    later = later[np.argsort(of.tpot_ns[later], kind="stable")]
-    last_of_its_tpot = np.append(np.diff(of.tpot_ns[later]) > 0, True)
-    for p, is_last in zip(later.tolist(), last_of_its_tpot.tolist(), strict=False):
-        splitting.add(p)
-        if is_last and (best := splitting.best()) > reached:
-            reached = best
-            plans.append({int(points_front[q]): n for q, n in splitting.plan().items()})
-    return plans
-
-
-def most_tokens(points: Points, ask: Ask) -> int | None:
-    """Highest micro-tokens/s of a splittable ask; ``points`` are within the bounds."""
-    enough = strict_front(points, rates(points))
-    if not is_coupled(ask):
-        enough = fastest_of_size(points, rates(points))
-    of = points.take(enough)
-    splitting = Splitting(of, ask)
-    for p in np.flatnonzero(of.role != Role.PREFILL).tolist():
-        splitting.add(p)
-    return splitting.best() or None
 
 
 def workers_in(gpus: int, size: int) -> IntArray:

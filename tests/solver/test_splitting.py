@@ -13,8 +13,9 @@ from aicfg.solver.evaluate import evaluate
 from aicfg.solver.halving import Halving
 from aicfg.solver.pareto import frontier
 from aicfg.solver.points import Ask, Points, Role
+from aicfg.solver.rising import most_tokens, rising
 from aicfg.solver.scope import is_splittable
-from aicfg.solver.splitting import Splitting, most_tokens, one_pool, rising
+from aicfg.solver.splitting import Splitting, one_pool
 from aicfg.solver.splitting_ttft import rising_over_both
 from aicfg.solver.within import within
 
