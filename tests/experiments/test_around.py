@@ -14,7 +14,7 @@ BASE: dict[str, Any] = {
     "name": "around",
     "model": "Qwen/Qwen3-32B",
     "workload": {"isl": 2000, "osl": 200},
-    "sla": {"ttft_ms": 600, "tpot_ms": 20},
+    "sla": {"ttft_ms": 600, "tpot_ms": 20, "confidence": 0},
     "fleet": {"system": "h100_sxm", "gpus": 12},
     "serving": {
         "search": {"agg": {"max_batch": 64}, "prefill": {"max_batch": 4}, "decode": {"max_batch": 64}}
@@ -115,10 +115,11 @@ def test_the_frontier_rises_and_holds_the_plan(plan: Plan) -> None:
 def test_a_corner_is_what_solve_gives_there(plan: Plan) -> None:
     """With a corner's TPOT as the bound the best plan is the corner; a nanosecond less and it is not."""
     for corner in plan.pareto[1 :: len(plan.pareto) // 4]:
-        at = solve({**BASE, "sla": {"ttft_ms": 600, "tpot_ms": corner.tpot_ms}}, explain=False)
+        sla = {**BASE["sla"], "tpot_ms": corner.tpot_ms}
+        at = solve({**BASE, "sla": sla}, explain=False)
         assert at.tokens_per_s == corner.tokens_per_s
         assert at.mode == corner.mode
-        before = solve({**BASE, "sla": {"ttft_ms": 600, "tpot_ms": corner.tpot_ms - 1e-6}}, explain=False)
+        before = solve({**BASE, "sla": {**sla, "tpot_ms": corner.tpot_ms - 1e-6}}, explain=False)
         assert (before.tokens_per_s or 0) < corner.tokens_per_s
 
 
@@ -145,3 +146,13 @@ def test_a_frontier_without_a_plan() -> None:
 def test_json_round_trip(plan: Plan) -> None:
     """Corners and what alternatives give up are read back as they were."""
     assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_a_margin_is_the_agreements_and_not_the_axis() -> None:
+    """With the profile's margin fewer corners meet the agreement; the corners and their figures are the same."""
+    mapping = {**BASE, "serving": {**BASE["serving"], "mode": "agg"}}
+    plain = solve(mapping, frontier="tpot").pareto
+    with_margin = solve({**mapping, "sla": {"ttft_ms": 600, "tpot_ms": 20}}, frontier="tpot").pareto
+    assert [c.pools for c in plain] == [c.pools for c in with_margin]
+    assert [c.tpot_ms for c in plain] == pytest.approx([c.tpot_ms for c in with_margin], rel=1e-6)
+    assert sum(c.meets_sla for c in with_margin) <= sum(c.meets_sla for c in plain)
