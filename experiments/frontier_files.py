@@ -43,8 +43,13 @@ def draw(plan: Plan, path: Path) -> None:
     )
     _steps(axes, plan.pareto)
     if (bound := plan.inputs["sla"]["tpot_ms"]) is not None:
+        margin = 1.0 if plan.counted is None else plan.counted.tpot_margin
         axes.axvline(
-            1000 / bound, color="0.35", linestyle="--", linewidth=1, label=f"TPOT bound, {bound:g} ms"
+            1000 * margin / bound,
+            color="0.35",
+            linestyle="--",
+            linewidth=1,
+            label=f"TPOT bound, {bound:g} ms",
         )
     axes.set(xlabel="tokens/s of a user", ylabel="tokens/s of a GPU of the budget")
     axes.set_xlim(left=0)

@@ -149,7 +149,7 @@ def test_json_round_trip(plan: Plan) -> None:
 
 
 def test_a_margin_is_the_agreements_and_not_the_axis() -> None:
-    """With the profile's margin fewer corners meet the agreement; the corners and their figures are the same."""
+    """With the profile's margin fewer corners meet the agreement; their figures are the same."""
     mapping = {**BASE, "serving": {**BASE["serving"], "mode": "agg"}}
     plain = solve(mapping, frontier="tpot").pareto
     with_margin = solve({**mapping, "sla": {"ttft_ms": 600, "tpot_ms": 20}}, frontier="tpot").pareto
