@@ -7,7 +7,6 @@ from time import perf_counter
 
 import msgspec
 
-from aicfg.experiments.capacity_rules import has_load
 from aicfg.experiments.day import DayStep, read_profile
 from aicfg.experiments.plan import Plan
 from aicfg.experiments.prepare import Case, prepare
@@ -238,8 +237,3 @@ def _current(experiment: Experiment) -> Plan | None:
     if not plan.pools:
         raise InputError(f"replan.current: {path}: holds no plan ({plan.status})")
     return plan
-
-
-def needs_load(experiment: Experiment) -> bool:
-    """Whether a load is what the plan is made for."""
-    return has_load(experiment) and experiment.objective != "tokens_per_s"

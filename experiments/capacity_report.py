@@ -165,6 +165,6 @@ def _reduction_words(plan: Plan, reduction: Reduction, classes: int) -> str:
     ]
     error = share(reduction.work_error)
     return (
-        f"reduction: {what}{left_out} stand as {classes} classes; tokens are kept, work that grows with the "
+        f"reduction: {what}{left_out} as {classes} classes; tokens are kept, work that grows with the "
         f"square of lengths is within {error}. {'; '.join(values)}."
     )

@@ -73,9 +73,8 @@ def prepare(experiment: Experiment) -> Case:
     """
     started = perf_counter()
     if is_capacity(experiment):
-        raise InputError(
-            "classes, traces, headroom, profiles, spares, offers and re-planning are for aicfg solve"
-        )
+        what = "classes, traces, headroom, profiles, spares, offers and re-planning"
+        raise InputError(f"{what} are for aicfg solve")
     serving, asked = experiment.serving, experiment.workload
     with _at("profile"):
         profile = load_profile(experiment.profile)

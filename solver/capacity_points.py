@@ -18,8 +18,6 @@ current
     A type that runs today and has a point within the bounds is never left out, but may replace others.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from aicfg.solver.capacity import class_ask, spares
@@ -120,8 +118,3 @@ def _not_outdone(points: Points, ask: Ask) -> IntArray:
         if not outdone.any() or (today and today.get(int(types[w]))):
             kept.append(int(w))
     return np.flatnonzero(np.isin(of_type, kept))
-
-
-def without_classes(ask: Ask) -> Ask:
-    """A plain ask of one class and one step: for what plain statements can say of it."""
-    return replace(class_ask(ask, 0), load=None)

@@ -162,8 +162,8 @@ class _Search:
         assert ask.capacity is not None
         if ask.capacity.current is not None and ask.capacity.change_cost is None:
             fewest = self._stage(ask, "changes")
-            if fewest.value is None:
-                return fewest
+            if fewest.value is None or fewest.holds is not Holds.OPTIMAL:
+                return self._unproven(fewest)
             ask = _keeping(ask, "changes", fewest.value - self._left_out("changes"))
         first = self._stage(ask, asked)
         if first.value is None or first.holds is not Holds.OPTIMAL:
@@ -177,6 +177,12 @@ class _Search:
         assert answer.plan is not None
         kept = self._figure(answer.plan, asked)  # to half a unit of the integers: what later stages keep
         return replace(first, plan=answer.plan, value=kept, bound=kept)
+
+    def _unproven(self, fewest: CapacityAnswer) -> CapacityAnswer:
+        """What is in hand where the fewest changes are not proven: its objective has no bound yet."""
+        unit = state(self.of, self.ask).objective.per_unit
+        figure = None if fewest.plan is None else self._figure(fewest.plan, self.ask.objective)
+        return replace(fewest, value=figure, bound=None, per_unit=unit)
 
     def _figure(self, plan: CapacityPlan, objective: str) -> int:
         """The plan's figure of a stage; changes are paid in the one that was asked for."""
