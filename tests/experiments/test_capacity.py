@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -233,6 +234,17 @@ def test_other_commands_refuse_in_one_line(tmp_path, capsys):
     file.write_text(json.dumps({**BASE, "workload": {"classes": [CHAT]}, "load": {"peak": 2}}))
     assert main(["whatif", str(file), "--set", "fleet.gpus=16"]) == 2
     assert "aicfg solve" in capsys.readouterr().err
+
+
+SCRIPTS = sorted((Path(__file__).parents[2] / "examples" / "scripts").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_scripts_are_short(script):
+    """Each program imports aicfg, compiles, and has fewer than 40 lines."""
+    text = script.read_text()
+    assert text.count("\n") < 40 and "\nimport aicfg\n" in text
+    compile(text, script.name, "exec")
 
 
 def test_plain_experiments_show_no_new_keys():
