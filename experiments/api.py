@@ -1,18 +1,19 @@
 """The whole way from an experiment to its plan: what ``aicfg.solve`` and the command line call."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
-from aicfg.experiments.assemble import Candidates, Mode, ask, candidates, modes
-from aicfg.experiments.capacity_rules import is_capacity
-from aicfg.experiments.compose import plan_of
-from aicfg.experiments.gives_up import with_what_it_gives_up
-from aicfg.experiments.loader import Source, load
-from aicfg.experiments.plan import Plan
-from aicfg.experiments.prepare import Case, prepare
-from aicfg.experiments.schema import Experiment
+from aicfg.experiments.ask.capacity_rules import is_capacity
+from aicfg.experiments.ask.loader import Source, load
+from aicfg.experiments.ask.options import Frontier, Options
+from aicfg.experiments.ask.schema import Experiment
+from aicfg.experiments.plans.gives_up import with_what_it_gives_up
+from aicfg.experiments.plans.plan import Plan
+from aicfg.experiments.solving.assemble import Candidates, Mode, ask, candidates, modes
+from aicfg.experiments.solving.compose import plan_of
+from aicfg.experiments.solving.prepare import Case, prepare
 from aicfg.model_specs.errors import InputError
 from aicfg.solver.answer import Answer
 from aicfg.solver.points import Ask, Points
@@ -21,25 +22,7 @@ from aicfg.solver.user import rules
 from aicfg.solver.ways import rank
 
 if TYPE_CHECKING:
-    from aicfg.experiments.capacity_case import CapacityCase
-
-Frontier = Literal["tpot", "ttft"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to solve; none of it changes what is best."""
-
-    engine: str = "highs"
-    time_limit_s: float | None = None
-    explain: bool = True
-    """Say what would make a plan exist when none does."""
-    alternatives: int = 0
-    """How many plans of another structure to find, in place of the best one of another mode."""
-    frontier: Frontier | None = None
-    """The axis of the frontier beside tokens/s: ``tpot``, or ``ttft`` for both; None: no frontier."""
-    weights: Mapping[str, float] = field(default_factory=dict)
-    """How dear a relative change of a bound is where nothing is feasible, by key; 1 unless given."""
+    from aicfg.experiments.capacity.case import CapacityCase
 
 
 def solve(
@@ -113,7 +96,7 @@ def ready(experiment: Experiment) -> "Case | CapacityCase":
     """Everything that ``experiment`` names; see ``prepare``."""
     if not is_capacity(experiment):
         return prepare(experiment)
-    from aicfg.experiments.capacity_case import prepare_capacity  # most experiments plan for one load
+    from aicfg.experiments.capacity.case import prepare_capacity  # most experiments plan for one load
 
     return prepare_capacity(experiment)
 
@@ -122,7 +105,7 @@ def solve_ready(case: "Case | CapacityCase", options: Options) -> Plan:
     """The best plan of a case, whatever it is of."""
     if isinstance(case, Case):
         return solve_case(case, options)
-    from aicfg.experiments.capacity import solve_capacity_case
+    from aicfg.experiments.capacity.solve import solve_capacity_case
 
     return solve_capacity_case(case, options)
 
@@ -137,7 +120,7 @@ def asked(case: "Case | CapacityCase") -> tuple[Points, list[Ask]]:
     if isinstance(case, Case):
         found = candidates(case)
         return found.points, [ask(case, found, mode, None) for mode in modes(case)]
-    from aicfg.experiments.capacity_ask import asks_of
+    from aicfg.experiments.capacity.asks import asks_of
 
     return asks_of(case)
 
@@ -153,7 +136,7 @@ def solve_case(case: Case, options: Options) -> Plan:
     plans = [_plan(case, found, each) for each in answers]
     best = _over_all_modes(plans[0], plans[1:])
     if best.status == "infeasible" and options.explain:
-        from aicfg.experiments.explaining import explanation_of
+        from aicfg.experiments.around.explaining import explanation_of
 
         best = replace(best, mode=None, explanation=explanation_of(case, options.engine, options.weights))
     certificate = replace(best.certificate, total_ms=1000 * (perf_counter() - started))
@@ -173,14 +156,14 @@ def _with_surroundings(
     best: Plan, case: Case, found: Candidates, asks: list[Ask], answer: Answer, options: Options
 ) -> Plan:
     """The plan with the alternatives and the frontier that are asked for."""
-    from aicfg.experiments import around  # most solves ask for the plan alone
+    from aicfg.experiments.around import surroundings  # most solves ask for the plan alone
 
     if options.alternatives and best.pools:
-        others = around.alternatives_of(case, found, asks, answer, options.alternatives)
+        others = surroundings.alternatives_of(case, found, asks, answer, options.alternatives)
         best = replace(best, alternatives=tuple(others))
     if options.frontier is None:
         return best
-    return replace(best, pareto=around.frontier_of(case, found, asks, ttft=options.frontier == "ttft"))
+    return replace(best, pareto=surroundings.frontier_of(case, found, asks, ttft=options.frontier == "ttft"))
 
 
 def _check_constraints(case: Case, found: Candidates) -> None:

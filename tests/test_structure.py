@@ -9,6 +9,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = ("model_specs", "hardware", "solver", "experiments")
+WITHIN_EXPERIMENTS = (
+    *("progress", "ask", "plans", "solving", "around", "capacity", "api", "predictions", "calibration"),
+    *("deploy", "reports", "commands", "peer", "cli"),
+)
+"""Files and folders of ``experiments/``: each imports only from those before it."""
 SOURCES = sorted(path for package in ORDER for path in (ROOT / package).rglob("*.py"))
 HEAVY = ("pandas", "pyomo", "ortools", "matplotlib", "pyarrow", "huggingface_hub")
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 320, 45
@@ -34,6 +39,34 @@ def test_imports_run_one_way(path: Path) -> None:
         parts = module.split(".")
         if parts[0] == "aicfg" and len(parts) > 1 and parts[1] in ORDER:
             assert ORDER.index(parts[1]) <= rank, f"{path}:{line} imports {module} against the direction"
+
+
+@pytest.mark.parametrize("name", WITHIN_EXPERIMENTS)
+def test_imports_run_one_way_within_experiments(name: str) -> None:
+    """Imports within functions count too; a file or folder that is not in the order fails."""
+    folder = ROOT / "experiments" / name
+    earlier = WITHIN_EXPERIMENTS[: WITHIN_EXPERIMENTS.index(name) + 1]
+    for path in folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]:
+        for module, line in imports(path):
+            parts = module.split(".")
+            if parts[:2] == ["aicfg", "experiments"]:
+                assert parts[2:3] and parts[2] in earlier, f"{path}:{line} imports {module}"
+
+
+def test_every_part_of_experiments_is_in_the_order() -> None:
+    """Nothing stands beside the order: what is at the top of ``experiments/`` is one of its parts."""
+    parts = {path.stem for path in (ROOT / "experiments").glob("*.py")} - {"__init__"}
+    parts |= {path.parent.name for path in (ROOT / "experiments").glob("*/__init__.py")}
+    assert parts == set(WITHIN_EXPERIMENTS)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "experiments").rglob("__init__.py")), ids=lambda path: path.parent.name
+)
+def test_folders_of_experiments_import_nothing(path: Path) -> None:
+    """A folder says what is in it, and importing one of its files imports no other."""
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert not imports(path)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("model_specs/", "hardware/", "solver/", "experiments/")
 EXAMPLE = ROOT / "examples" / "qwen3-32b-h100-vllm.yaml"
 
 
@@ -19,6 +21,11 @@ def run(*command: str | Path, **options: object) -> str:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)  # type: ignore[call-overload]
     assert done.returncode == 0, done.stderr[-2000:]
     return str(done.stdout)
+
+
+def held(wheel: Path) -> set[str]:
+    """What of the package's folders the wheel holds, by the path in the repository."""
+    return {name.removeprefix("aicfg/") for name in ZipFile(wheel).namelist()}
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git to copy the sources")
@@ -32,6 +39,8 @@ def test_wheel_solves_an_example(tmp_path: Path) -> None:
         shutil.copy2(ROOT / name, target, follow_symlinks=False)
     run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path / "dist", source)
     (wheel,) = (tmp_path / "dist").glob("aicfg_solver-*.whl")
+    ours = {name for name in names if name.startswith(PACKAGES)}
+    assert not ours - held(wheel), "tracked, and not in the wheel"
     venv.create(tmp_path / "env", with_pip=False, symlinks=True)
     python = tmp_path / "env" / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", wheel)

@@ -10,14 +10,14 @@ Everything is imported when it is first used, so ``import aicfg`` itself costs n
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aicfg.experiments.api import solve, solve_all
-    from aicfg.experiments.estimate import Estimate, PoolEstimate, Worker, estimate
-    from aicfg.experiments.loader import load
+    from aicfg.experiments.predictions.estimate import Estimate, PoolEstimate, Worker, estimate
+    from aicfg.experiments.ask.loader import load
     from aicfg.experiments.peer.api import cli_default, cli_exp, cli_recommend, cli_support
     from aicfg.experiments.peer.api_points import EstimateResult, cli_estimate, cli_generate
     from aicfg.experiments.peer.result import CLIResult, NoFeasibleConfigError, RequestError
-    from aicfg.experiments.plan import Certificate, Explanation, Plan, PoolPlan, Relaxation, Sources
-    from aicfg.experiments.price import price
-    from aicfg.experiments.schema import (
+    from aicfg.experiments.plans.plan import Certificate, Explanation, Plan, PoolPlan, Relaxation, Sources
+    from aicfg.experiments.around.prices import price
+    from aicfg.experiments.ask.schema import (
         Experiment,
         Fleet,
         Quant,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         Speculative,
         Workload,
     )
-    from aicfg.experiments.schema_capacity import (
+    from aicfg.experiments.ask.schema_capacity import (
         Distribution,
         Load,
         Offer,
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
         Spare,
         WorkloadClass,
     )
-    from aicfg.experiments.shares import Part, Step
-    from aicfg.experiments.simulate import Simulation, simulate
-    from aicfg.experiments.sweep import sweep
-    from aicfg.experiments.whatif import whatif
+    from aicfg.experiments.plans.shares import Part, Step
+    from aicfg.experiments.predictions.simulate import Simulation, simulate
+    from aicfg.experiments.around.sweep import sweep
+    from aicfg.experiments.around.whatif import whatif
     from aicfg.model_specs.errors import AicfgError, InputError
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "aicfg.experiments.api": ("solve", "solve_all"),
-    "aicfg.experiments.estimate": ("Estimate", "PoolEstimate", "Worker", "estimate"),
-    "aicfg.experiments.loader": ("load",),
+    "aicfg.experiments.predictions.estimate": ("Estimate", "PoolEstimate", "Worker", "estimate"),
+    "aicfg.experiments.ask.loader": ("load",),
     "aicfg.experiments.peer.api": ("cli_default", "cli_exp", "cli_recommend", "cli_support"),
     "aicfg.experiments.peer.api_points": ("EstimateResult", "cli_estimate", "cli_generate"),
     "aicfg.experiments.peer.result": ("CLIResult", "NoFeasibleConfigError", "RequestError"),
-    "aicfg.experiments.plan": ("Certificate", "Explanation", "Plan", "PoolPlan", "Relaxation", "Sources"),
-    "aicfg.experiments.price": ("price",),
-    "aicfg.experiments.schema": (
+    "aicfg.experiments.plans.plan": ("Certificate", "Explanation", "Plan", "PoolPlan", "Relaxation", "Sources"),
+    "aicfg.experiments.around.prices": ("price",),
+    "aicfg.experiments.ask.schema": (
         "Experiment",
         "Fleet",
         "Quant",
@@ -64,7 +64,7 @@ _HOMES = {
         "Speculative",
         "Workload",
     ),
-    "aicfg.experiments.schema_capacity": (
+    "aicfg.experiments.ask.schema_capacity": (
         "Distribution",
         "Load",
         "Offer",
@@ -72,10 +72,10 @@ _HOMES = {
         "Spare",
         "WorkloadClass",
     ),
-    "aicfg.experiments.shares": ("Part", "Step"),
-    "aicfg.experiments.simulate": ("Simulation", "simulate"),
-    "aicfg.experiments.sweep": ("sweep",),
-    "aicfg.experiments.whatif": ("whatif",),
+    "aicfg.experiments.plans.shares": ("Part", "Step"),
+    "aicfg.experiments.predictions.simulate": ("Simulation", "simulate"),
+    "aicfg.experiments.around.sweep": ("sweep",),
+    "aicfg.experiments.around.whatif": ("whatif",),
     "aicfg.model_specs.errors": ("AicfgError", "InputError"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

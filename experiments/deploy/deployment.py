@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from aicfg.experiments.capacity_figures import WorkPlan
 from aicfg.experiments.deploy import names
 from aicfg.experiments.deploy.facts import model_facts
 from aicfg.experiments.deploy.settings import Settings
 from aicfg.experiments.deploy.settings_checks import check_settings
 from aicfg.experiments.deploy.worker import Asked, WorkerType, worker_type
-from aicfg.experiments.plan import Plan, PoolPlan
+from aicfg.experiments.plans.capacity_figures import WorkPlan
+from aicfg.experiments.plans.plan import Plan, PoolPlan
 from aicfg.hardware.system import load_system
 from aicfg.model_specs.errors import InputError
 

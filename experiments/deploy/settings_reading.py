@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from aicfg.experiments.checking import shown
+from aicfg.experiments.ask.checking import shown
+from aicfg.experiments.ask.document import parse_document, read_document
 from aicfg.experiments.deploy.settings import Section, Settings
-from aicfg.experiments.document import parse_document, read_document
 from aicfg.model_specs.errors import InputError, nearest
 
 FROM_THE_PLAN = {"WorkerConfig", "SlaConfig", "ModelConfig", "workers", "plan"}

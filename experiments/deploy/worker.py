@@ -5,7 +5,7 @@ from typing import Literal
 
 from aicfg.experiments.deploy.facts import ModelFacts
 from aicfg.experiments.deploy.settings import EngineParams
-from aicfg.experiments.plan import PoolPlan
+from aicfg.experiments.plans.plan import PoolPlan
 from aicfg.model_specs.errors import InputError
 
 DECODE_LEAST_TOKENS = 512

@@ -18,7 +18,7 @@ from aicfg.experiments.deploy.settings import Settings
 from aicfg.experiments.deploy.target_bare import dynamo_scripts, plain_scripts
 from aicfg.experiments.deploy.target_dynamo_k8s import dynamo_manifests, frontend_url
 from aicfg.experiments.deploy.target_lws import PORT, lws_manifests
-from aicfg.experiments.plan import Plan
+from aicfg.experiments.plans.plan import Plan
 from aicfg.model_specs.errors import InputError, nearest
 
 Files = dict[str, str]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aicfg.experiments.ask.schema import DEFAULT_PROFILE, MAX_GPUS
 from aicfg.experiments.peer.comparison import Comparison, compared
 from aicfg.experiments.peer.documents import read_requests
 from aicfg.experiments.peer.outcome import Wanted, outcomes
@@ -19,7 +20,6 @@ from aicfg.experiments.peer.result import CLIResult, NoFeasibleConfigError, Requ
 from aicfg.experiments.peer.several import spread
 from aicfg.experiments.peer.supporting import Support, support
 from aicfg.experiments.peer.translate import Settings
-from aicfg.experiments.schema import DEFAULT_PROFILE, MAX_GPUS
 from aicfg.model_specs.errors import InputError
 
 if TYPE_CHECKING:

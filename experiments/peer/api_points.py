@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aicfg.experiments.estimate import Estimate, PoolEstimate, Worker, estimate
+from aicfg.experiments.ask.schema import DEFAULT_PROFILE
 from aicfg.experiments.peer.api import _requests_only, _settings
 from aicfg.experiments.peer.keys import COMPONENTS
 from aicfg.experiments.peer.naive import naive, solved
-from aicfg.experiments.schema import DEFAULT_PROFILE
+from aicfg.experiments.predictions.estimate import Estimate, PoolEstimate, Worker, estimate
 from aicfg.model_specs.errors import InputError, nearest
 
 _ROLES = {

@@ -58,13 +58,13 @@ def run_estimate(words: Sequence[str]) -> int:
     """Say it in the flags of our own ``estimate`` and run that."""
     import sys
 
-    from aicfg.experiments.cli import main
+    from aicfg.experiments.commands.grammar import run
 
     given = _parser().parse_args(list(words))
     idle = [name for name in NOT_MODELLED if getattr(given, name.replace("-", "_")) is not None]
     if idle:
         print(f"aicfg: note: not modelled: {', '.join(f'--{name}' for name in idle)}", file=sys.stderr)
-    return main(["estimate", *own_words(given)])
+    return run(["estimate", *own_words(given)])
 
 
 def own_words(given: argparse.Namespace) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from aicfg.experiments.peer.commands import settings_of
 from aicfg.experiments.peer.naive import DoesNotFitError, Naive, experiment_of, naive, solved
 from aicfg.experiments.peer.parser import keys_given
-from aicfg.experiments.plan import Plan
+from aicfg.experiments.plans.plan import Plan
 from aicfg.model_specs.errors import InputError
 
 OUTPUT = "output"

@@ -3,9 +3,9 @@
 import argparse
 from collections.abc import Sequence
 
+from aicfg.experiments.ask.schema import DEFAULT_PROFILE
 from aicfg.experiments.peer.keys import BACKENDS
 from aicfg.experiments.peer.translate import Settings
-from aicfg.experiments.schema import DEFAULT_PROFILE
 from aicfg.model_specs.errors import InputError, nearest
 
 
@@ -58,11 +58,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _matrix(given: argparse.Namespace) -> int:
-    from aicfg.experiments.cli import main
+    from aicfg.experiments.commands.grammar import run
 
     own = ["support", "--model", given.model, "--profile", given.profile]
     if given.backend in BACKENDS:
         own += ["--backend", given.backend]
     if given.systems_paths:
         own += ["--systems-paths", given.systems_paths]
-    return main(own)
+    return run(own)

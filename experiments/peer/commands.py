@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aicfg.experiments.ask.schema import DEFAULT_PROFILE, MAX_GPUS
 from aicfg.experiments.peer.parser import flag_of, keys_given, parse
 from aicfg.experiments.peer.request import Entry, Request, request_of
 from aicfg.experiments.peer.translate import Settings, translate
-from aicfg.experiments.schema import DEFAULT_PROFILE, MAX_GPUS
 from aicfg.model_specs.errors import AicfgError, InputError
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _show(comparison: "Comparison", settings: Settings, options: Namespace) -> i
         else report(comparison, inclusive_tpot=bool(getattr(options, "inclusive_tpot", False)))
     )
     if options.json:
-        from aicfg.experiments.plan import json_text
+        from aicfg.experiments.plans.plan import json_text
 
         print(json_text([each.plan for each in comparison.solved], indent=2))
     else:

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Mapping, Sequence
 
+from aicfg.experiments.peer.command import HELP
 from aicfg.experiments.peer.flag import Flag
 from aicfg.experiments.peer.flags import COMMANDS
 
@@ -15,17 +16,18 @@ def grammar() -> dict[str, dict[str, tuple[str, ...]]]:
 
 def _own_commands() -> dict[str, dict[str, tuple[str, ...]]]:
     """The commands that argparse knows, with their flags."""
-    from aicfg.experiments.cli import _parser
+    from aicfg.experiments.commands.grammar import parser
 
-    (commands,) = (each for each in _parser()._actions if isinstance(each, argparse._SubParsersAction))
+    actions = parser(others=HELP)._actions
+    (commands,) = (each for each in actions if isinstance(each, argparse._SubParsersAction))
     return {
         name: {
             flag: tuple(map(str, action.choices or ()))
-            for action in parser._actions
+            for action in each._actions
             for flag in action.option_strings
             if flag.startswith("--")
         }
-        for name, parser in commands.choices.items()
+        for name, each in commands.choices.items()
     }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import reduce
 from math import gcd
 
-from aicfg.experiments.assemble import Candidates
+from aicfg.experiments.solving.assemble import Candidates
 from aicfg.hardware.curves import Curve, ServingModel
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from aicfg.experiments.checking import shown
-from aicfg.experiments.document import Document, KeyPath, read_document
+from aicfg.experiments.ask.checking import shown
+from aicfg.experiments.ask.document import Document, KeyPath, read_document
 from aicfg.experiments.peer import nested
 from aicfg.experiments.peer.request import Entry, Request, request_of
 from aicfg.model_specs.errors import InputError, nearest

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aicfg.experiments.peer.outcome import Solved
-from aicfg.experiments.plan import Plan
+from aicfg.experiments.plans.plan import Plan
 from aicfg.model_specs.errors import InputError, nearest
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aicfg.experiments.checking import shown
-from aicfg.experiments.fields import MAX_GPUS, MAX_MS, MAX_TOKENS
+from aicfg.experiments.ask.checking import shown
+from aicfg.experiments.ask.fields import MAX_GPUS, MAX_MS, MAX_TOKENS
 from aicfg.model_specs.errors import InputError, nearest
 
 UNBOUNDED = math.inf

@@ -6,7 +6,7 @@ from typing import Any
 
 from aicfg.experiments.api import solve
 from aicfg.experiments.peer.translate import Settings
-from aicfg.experiments.plan import Plan
+from aicfg.experiments.plans.plan import Plan
 from aicfg.hardware.places import SHIPPED, Places
 from aicfg.hardware.system import System
 from aicfg.model_specs.architecture import Architecture

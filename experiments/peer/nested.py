@@ -5,8 +5,8 @@ from itertools import accumulate
 from operator import mul
 from typing import Any
 
-from aicfg.experiments.checking import shown
-from aicfg.experiments.document import KeyPath
+from aicfg.experiments.ask.checking import shown
+from aicfg.experiments.ask.document import KeyPath
 from aicfg.experiments.peer.keys import COMPONENTS, DEGREES
 from aicfg.experiments.peer.kinds import RATES, is_nothing
 from aicfg.experiments.peer.request import Entry

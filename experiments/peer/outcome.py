@@ -7,9 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from aicfg.experiments.assemble import Candidates, Mode, ask, candidates
-from aicfg.experiments.compose import plan_of
-from aicfg.experiments.loader import load
+from aicfg.experiments.ask.loader import load
 from aicfg.experiments.peer.deployments import Deployment, Pool, deployment
 from aicfg.experiments.peer.front import front
 from aicfg.experiments.peer.own_points import own_points
@@ -17,8 +15,10 @@ from aicfg.experiments.peer.replicas import limits
 from aicfg.experiments.peer.request import Request
 from aicfg.experiments.peer.roles import Formats
 from aicfg.experiments.peer.translate import Settings, Translation, narrowed, translate
-from aicfg.experiments.plan import Plan
-from aicfg.experiments.prepare import Case, prepare
+from aicfg.experiments.plans.plan import Plan
+from aicfg.experiments.solving.assemble import Candidates, Mode, ask, candidates
+from aicfg.experiments.solving.compose import plan_of
+from aicfg.experiments.solving.prepare import Case, prepare
 from aicfg.model_specs.errors import AicfgError
 from aicfg.solver.answer import Answer
 from aicfg.solver.points import Ask, Role
@@ -186,7 +186,7 @@ def _solved(
     answer = solve(found.points, asked, wanted.engine)
     plan = plan_of(case, mode, found, answer, 1000 * (perf_counter() - started))
     if plan.status == "infeasible":
-        from aicfg.experiments.explaining import explanation_of
+        from aicfg.experiments.around.explaining import explanation_of
 
         plan = replace(plan, mode=None, explanation=explanation_of(case, wanted.engine))
     plan = repeated(plan, int(request.get("total_gpus")))

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from aicfg.experiments.assemble import Candidates
 from aicfg.experiments.peer.request import Request
 from aicfg.experiments.peer.roles import POOLS, Formats, has_two_systems, told_apart
+from aicfg.experiments.solving.assemble import Candidates
 
 
 def own_points(request: Request, own: Formats, found: Candidates) -> NDArray[np.bool_]:

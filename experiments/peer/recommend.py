@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
-from aicfg.experiments.assemble import MICRO, Mode, ask, candidates
-from aicfg.experiments.loader import load as load_experiment
+from aicfg.experiments.ask.loader import load as load_experiment
+from aicfg.experiments.ask.schema import MAX_GPUS
 from aicfg.experiments.peer.comparison import Comparison, compared
 from aicfg.experiments.peer.load import Load
 from aicfg.experiments.peer.outcome import Failed, Solved, Wanted, solve_request
 from aicfg.experiments.peer.request import Request
 from aicfg.experiments.peer.translate import Settings, translate
-from aicfg.experiments.prepare import prepare
-from aicfg.experiments.schema import MAX_GPUS
+from aicfg.experiments.solving.assemble import MICRO, Mode, ask, candidates
+from aicfg.experiments.solving.prepare import prepare
 from aicfg.model_specs.errors import AicfgError, InputError
 from aicfg.solver.solve import solve
 

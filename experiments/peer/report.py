@@ -6,9 +6,9 @@ from aicfg.experiments.peer.comparison import Comparison, Series
 from aicfg.experiments.peer.deployments import Deployment, Pool
 from aicfg.experiments.peer.outcome import Solved
 from aicfg.experiments.peer.tables import ruled
-from aicfg.experiments.textplot import Series as Plotted
-from aicfg.experiments.textplot import plot
-from aicfg.experiments.words import exact, number
+from aicfg.experiments.plans.words import exact, number
+from aicfg.experiments.reports.textplot import Series as Plotted
+from aicfg.experiments.reports.textplot import plot
 from aicfg.model_specs.layout import Layout
 
 WIDTH = 80

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from aicfg.experiments.document import KeyPath
+from aicfg.experiments.ask.document import KeyPath
 from aicfg.experiments.peer.keys import AFD_PREFIX, KEYS, ROLE_KEYS, WORKER_KEYS, Key, keys_of
 from aicfg.experiments.peer.kinds import UNBOUNDED, is_nothing, wrong
 from aicfg.model_specs.errors import InputError, nearest

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aicfg.experiments.peer.comparison import Comparison
 from aicfg.experiments.peer.rows import load_rows, rows
-from aicfg.experiments.plan import Explanation, Plan
+from aicfg.experiments.plans.plan import Explanation, Plan
 from aicfg.model_specs.errors import AicfgError, InputError
 
 if TYPE_CHECKING:

@@ -72,8 +72,8 @@ def _fitted(
     """Every format of one role's workers; a dense model has none of experts."""
     from dataclasses import asdict
 
-    from aicfg.experiments.loader import load
-    from aicfg.experiments.prepare import prepare
+    from aicfg.experiments.ask.loader import load
+    from aicfg.experiments.solving.prepare import prepare
 
     serving: dict[str, Any] = {"backend": request.of(role, "backend_name"), "quant": dict(own)}
     serving["data_mode"] = request.get("database_mode").lower()

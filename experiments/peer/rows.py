@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from aicfg.experiments.counted import default_margin
 from aicfg.experiments.peer.deployments import Deployment, Pool
 from aicfg.experiments.peer.load import Load
 from aicfg.experiments.peer.outcome import Solved
+from aicfg.experiments.solving.counted import default_margin
 from aicfg.hardware.curves import Curve
 from aicfg.model_specs.layout import Layout
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aicfg import __version__
-from aicfg.experiments.schema import DEFAULT_PROFILE
+from aicfg.experiments.ask.schema import DEFAULT_PROFILE
 from aicfg.model_specs.errors import InputError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -79,8 +79,8 @@ def json_schema() -> dict[str, Any]:
     """The schema of a file: one experiment, or several with shared defaults."""
     import msgspec
 
-    from aicfg.experiments.schema import Experiment
-    from aicfg.experiments.short_forms import with_short_forms
+    from aicfg.experiments.ask.schema import Experiment
+    from aicfg.experiments.ask.short_forms import with_short_forms
 
     _, full = msgspec.json.schema_components((Experiment,), ref_template="#/$defs/{name}")
     parts = with_short_forms(full)

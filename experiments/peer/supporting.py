@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aicfg.experiments.loader import load
+from aicfg.experiments.ask.loader import load
+from aicfg.experiments.ask.schema import Experiment
+from aicfg.experiments.ask.support import Verdict, engines_of, verdicts
 from aicfg.experiments.peer.keys import BACKENDS
 from aicfg.experiments.peer.translate import Settings
-from aicfg.experiments.prepare import prepare
-from aicfg.experiments.schema import Experiment
-from aicfg.experiments.support import Verdict, engines_of, verdicts
+from aicfg.experiments.solving.prepare import prepare
 from aicfg.hardware.curves import Curve, Role, ServingModel
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.places import SHIPPED, Places

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from aicfg.experiments.ask.schema import DEFAULT_PROFILE
 from aicfg.experiments.peer import roles
 from aicfg.experiments.peer.keys import AFD_PREFIX, DEGREES, KEYS, ROLE_KEYS, WORKER_KEYS
 from aicfg.experiments.peer.replicas import allowed_sizes, limit_constraints, sizes_of
 from aicfg.experiments.peer.request import Request
-from aicfg.experiments.schema import DEFAULT_PROFILE
 from aicfg.model_specs.errors import InputError
 
 

@@ -21,10 +21,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from aicfg.experiments.calibrate import cases, folds, spread
-from aicfg.experiments.calibration import fit, out_of_fold
-from aicfg.experiments.decisions import best_margin
-from aicfg.experiments.samples import Samples, read_samples, throughput
+from aicfg.experiments.calibration.calibrate import cases, folds, spread
+from aicfg.experiments.calibration.decisions import best_margin
+from aicfg.experiments.calibration.fit import fit, out_of_fold
+from aicfg.experiments.calibration.samples import Samples, read_samples, throughput
 from aicfg.hardware.profile import Profile, load_profile
 from aicfg.hardware.runs import Latency
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from aicfg.experiments.assemble import MODES
-from aicfg.experiments.capacity_ask import capacity_ask, joined
-from aicfg.experiments.capacity_case import prepare_capacity
-from aicfg.experiments.loader import load
-from aicfg.experiments.reduction import reduce_requests
-from aicfg.experiments.trace import read_trace
+from aicfg.experiments.ask.loader import load
+from aicfg.experiments.capacity.asks import capacity_ask, joined
+from aicfg.experiments.capacity.case import prepare_capacity
+from aicfg.experiments.capacity.reduction import reduce_requests
+from aicfg.experiments.capacity.trace import read_trace
+from aicfg.experiments.solving.assemble import MODES
 from aicfg.solver.capacity_solve import solve_capacity
 
 MODEL = {"model": "Qwen/Qwen3-32B", "sla": {"ttft_ms": 3000, "tpot_ms": 30}}

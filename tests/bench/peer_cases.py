@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import aicfg
-from aicfg.experiments.words import pool_words
+from aicfg.experiments.plans.words import pool_words
 
 CASES = Path(__file__).parents[1] / "data" / "peer_cases.csv"
 PEER_BATCHES = {

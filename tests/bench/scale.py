@@ -15,9 +15,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 import aicfg
-from aicfg.experiments.assemble import ask, candidates, modes
-from aicfg.experiments.loader import load
-from aicfg.experiments.prepare import prepare
+from aicfg.experiments.ask.loader import load
+from aicfg.experiments.solving.assemble import ask, candidates, modes
+from aicfg.experiments.solving.prepare import prepare
 from aicfg.solver.solve import solve
 
 FLEET = {

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from aicfg.experiments.api import solve
 from aicfg.experiments.peer.supporting import support
 from aicfg.experiments.peer.translate import Settings
-from aicfg.experiments.words import layout
+from aicfg.experiments.plans.words import layout
 from aicfg.hardware.places import Places
 from aicfg.model_specs.errors import AicfgError
 

@@ -8,7 +8,7 @@ import pytest
 
 import aicfg
 from aicfg.experiments import api
-from aicfg.experiments.plan import Plan
+from aicfg.experiments.plans.plan import Plan
 
 MAPPING: dict[str, Any] = {
     "model": "Qwen/Qwen3-32B",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import aicfg
-from aicfg.experiments.support import Verdict, engines_of, verdicts
+from aicfg.experiments.ask.support import Verdict, engines_of, verdicts
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.places import Places
 from aicfg.hardware.profile import load_profile

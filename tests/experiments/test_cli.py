@@ -14,7 +14,7 @@ import pytest
 
 import aicfg
 from aicfg.experiments import api
-from aicfg.experiments.plan import Plan
+from aicfg.experiments.plans.plan import Plan
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

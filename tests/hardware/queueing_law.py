@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from aicfg.experiments.prepare import prepare
-from aicfg.experiments.schema import Experiment, Fleet, Serving, Workload
-from aicfg.experiments.simulate import engine_at
+from aicfg.experiments.ask.schema import Experiment, Fleet, Serving, Workload
+from aicfg.experiments.predictions.simulate import engine_at
+from aicfg.experiments.solving.prepare import prepare
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.percentiles import flow_of
 from aicfg.hardware.profile import FlowLaw, Profile, load_profile

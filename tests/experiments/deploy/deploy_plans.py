@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
-from aicfg.experiments.plan import (
+from aicfg.experiments.plans.plan import (
     Certificate,
     MemoryGib,
     Objective,

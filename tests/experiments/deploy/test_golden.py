@@ -11,7 +11,7 @@ import pytest
 from deploy_plans import MOE, plan, pool
 
 from aicfg.experiments.deploy.write import put_files, render
-from aicfg.experiments.plan import Plan
+from aicfg.experiments.plans.plan import Plan
 
 GOLDEN = Path(__file__).parents[2] / "data" / "deploy" / "golden"
 MTP = {"serving": {"speculative": {"nextn": 2}, "memory_fraction": 0.85}}

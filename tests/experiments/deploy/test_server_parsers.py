@@ -17,7 +17,7 @@ from deploy_plans import CASES, MOE, plan, pool
 
 from aicfg.experiments.deploy.settings import Settings
 from aicfg.experiments.deploy.write import render
-from aicfg.experiments.plan import Plan
+from aicfg.experiments.plans.plan import Plan
 
 PROGRAMS = {
     "vllm": ["vllm", "serve"],

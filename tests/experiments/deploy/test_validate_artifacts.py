@@ -9,7 +9,7 @@ from deploy_plans import CASES, Case
 
 from aicfg.experiments.deploy.settings import K8s, Settings
 from aicfg.experiments.deploy.write import put_files, render
-from aicfg.experiments.plan import Plan
+from aicfg.experiments.plans.plan import Plan
 
 
 def test_the_matrix_is_large() -> None:

@@ -8,10 +8,10 @@ from typing import cast
 import numpy as np
 import pytest
 
-from aicfg.experiments.assemble import Candidates, Mode, ask, candidates
-from aicfg.experiments.loader import load
+from aicfg.experiments.ask.loader import load
 from aicfg.experiments.peer.front import Corner, front
-from aicfg.experiments.prepare import prepare
+from aicfg.experiments.solving.assemble import Candidates, Mode, ask, candidates
+from aicfg.experiments.solving.prepare import prepare
 from aicfg.solver.points import Ask, Points, Role
 from aicfg.solver.solve import solve
 

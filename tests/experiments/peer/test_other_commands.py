@@ -12,8 +12,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from aicfg import __version__
+from aicfg.experiments.ask.loader import load
 from aicfg.experiments.cli import main
-from aicfg.experiments.loader import load
 from aicfg.experiments.peer.command_estimate import _parser, own_words
 from aicfg.experiments.peer.completion import grammar
 from aicfg.experiments.peer.flags import COMMANDS

@@ -1,0 +1,263 @@
+"""Many given configurations at once: a table of rows in, a table of predictions out.
+
+Rows of one model, engine and layout share a curve, so that thousands take seconds. A row whose tables lack an
+operation is estimated (data mode hybrid) and says so; one that cannot be predicted at all says why.
+"""
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from aicfg.experiments.predictions.batch_rows import Row, RowWorker
+from aicfg.experiments.predictions.served import served, with_recipe
+from aicfg.experiments.progress import Advance
+from aicfg.hardware.curves import Role, ServingModel
+from aicfg.hardware.fitting import fitting_quant
+from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.intervals import Metric, Mode
+from aicfg.hardware.modes import DataMode
+from aicfg.hardware.places import SHIPPED, Places
+from aicfg.hardware.profile import FlowLaw, Profile, StepsLaw
+from aicfg.hardware.runs import (
+    AggregatedRun,
+    DisaggregatedRun,
+    Latency,
+    aggregated_run,
+    by_steps,
+    disaggregated_run,
+    drawn,
+)
+from aicfg.hardware.workload import Workload
+from aicfg.model_specs.errors import AicfgError, InputError
+from aicfg.model_specs.families import illegal
+from aicfg.model_specs.layout import Layout
+
+MODES = (DataMode.SILICON, DataMode.HYBRID)
+"""Tried in this order: measured tables alone, then with estimates for what they lack."""
+FIGURES: dict[str, Metric] = {
+    "ttft_ms": "ttft_ms",
+    "tpot_ms": "tpot_ms",
+    "tokens_per_s_per_gpu": "tokens_per_s",
+}
+"""What is predicted, and what its residuals are called in a profile."""
+SHARES = (80, 90)
+"""Percent of the measured figures that the intervals are to cover."""
+BOUNDS = tuple(f"{name}_{end}_{share}" for name in FIGURES for share in SHARES for end in ("low", "high"))
+HEADER = ("row_id", *FIGURES, "tpot_ms_safe", *BOUNDS, "reason")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one row does; without figures, why there are none."""
+
+    row_id: str
+    ttft_ms: float | None = None
+    tpot_ms: float | None = None
+    tokens_per_s_per_gpu: float | None = None
+    tpot_ms_safe: float | None = None
+    """With the margin that the profile asks of choices."""
+    bounds: tuple[float, ...] = ()
+    """Ends of the intervals, as ``BOUNDS`` names them; empty under a profile without error bars."""
+    reason: str = ""
+    """Why there are no figures, or what they rest on beside measured tables."""
+
+
+class _Key(NamedTuple):
+    """What rows of one run's curve have in common."""
+
+    model: str
+    formats: tuple[str, str]
+    system: str
+    backend: str
+    isl: int
+    osl: int
+    workers: tuple[tuple[Role, RowWorker], ...]
+
+
+@dataclass
+class Models:
+    """Serving models by what rows say of them, each made once."""
+
+    profile: Profile
+    places: Places = field(default_factory=lambda: Places((SHIPPED,)))
+    _made: dict[tuple[object, ...], ServingModel] = field(default_factory=dict)
+
+    def __call__(self, key: _Key, mode: DataMode) -> ServingModel:
+        """The model of a key, under the mean lengths of its runs."""
+        made = (*key[:6], mode)
+        if made not in self._made:
+            architecture, quant = served(key.model, *key.formats)
+            system = self.places.load_system(key.system)
+            tables = self.places.open_tables(system.name, key.backend)
+            self._made[made] = ServingModel(
+                architecture=architecture,
+                quant=with_recipe(
+                    fitting_quant(architecture, quant, system, tables, mode), system, tables.backend
+                ),
+                workload=drawn(Workload(key.isl, key.osl), self.profile.benchmark.length_share),
+                system=system,
+                tables=tables,
+                profile=self.profile,
+                mode=mode,
+            )
+        return self._made[made]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of one curve, and what their runs are made of."""
+
+    key: _Key
+    rows: tuple[Row, ...]
+    run: AggregatedRun | DisaggregatedRun | Latency | None
+    """None if nothing prices it."""
+    mode: DataMode = DataMode.SILICON
+    reason: str = ""
+
+
+def groups(
+    rows: Sequence[Row], profile: Profile, advance: Advance = lambda done, of, what: None
+) -> Iterator[Group]:
+    """``rows`` by curve, each with what its runs are made of; faulty rows are left out."""
+    models, found = Models(profile), dict[_Key, list[Row]]()
+    for row in rows:
+        if not row.fault:
+            head = (row.model, row.formats, row.system, row.backend, row.isl, row.osl)
+            found.setdefault(_Key(*head, row.workers), []).append(row)
+    done = 0
+    for key, members in found.items():
+        yield _group(models, key, tuple(members))
+        done += len(members)
+        advance(done, len(rows), "pricing rows")
+
+
+def _group(models: Models, key: _Key, rows: tuple[Row, ...]) -> Group:
+    """The rows' runs from the first data that suffice, or why there are none."""
+    clients, reason = np.array([float(row.concurrency) for row in rows]), ""
+    for mode in MODES:
+        try:
+            return Group(key, rows, _run(models(key, mode), key, clients), mode)
+        except AicfgError as error:
+            reason = str(error)
+    return Group(key, rows, None, reason=reason)
+
+
+def _run(model: ServingModel, key: _Key, clients: FloatArray) -> AggregatedRun | DisaggregatedRun | Latency:
+    roles = [_served(model, role, worker) for role, worker in key.workers]
+    if len(roles) == 1:
+        ((layout, workers),) = roles
+        share = np.maximum(clients / (workers * layout.dp * layout.pp), 1.0)
+        steps = isinstance(model.profile.aggregated[model.tables.backend], StepsLaw)
+        return by_steps(model, layout, share) if steps else aggregated_run(model, layout, share)
+    prefill, decode = ((model, *each) for each in roles)
+    return disaggregated_run(prefill, decode, clients, key.workers[0][1].batch or 1.0)
+
+
+def latency(group: Group, profile: Profile) -> Latency:
+    """What a profile makes of the runs of a group that is priced."""
+    run, backend, waves = group.run, group.key.backend, profile.benchmark.waves
+    if isinstance(run, DisaggregatedRun):
+        return run.latency(profile.disaggregated, profile.host[backend], backend, waves)
+    if isinstance(run, AggregatedRun):
+        rule = profile.aggregated[backend]
+        assert isinstance(rule, FlowLaw)
+        return run.latency(rule, profile.host[backend], waves)
+    assert run is not None, "a group without prices has no latency"
+    return run
+
+
+def predict(
+    rows: Sequence[Row], profile: Profile, advance: Advance = lambda done, of, what: None
+) -> list[Prediction]:
+    """Predictions of ``rows``, in their order; ``advance`` hears of how many rows are done."""
+    made = {row.row_id: Prediction(row.row_id, reason=row.fault) for row in rows}
+    for group in groups(rows, profile, advance):
+        made |= {each.row_id: each for each in _predictions(group, profile)}
+    return [made[row.row_id] for row in rows]
+
+
+def _predictions(group: Group, profile: Profile) -> Iterator[Prediction]:
+    if group.run is None:
+        yield from (Prediction(row.row_id, reason=group.reason) for row in group.rows)
+        return
+    found = latency(group, profile)
+    reason = "" if group.mode is DataMode.SILICON else "estimated: no table has every operation"
+    factors = _factors(group, profile)
+    for row, ttft, tpot in zip(group.rows, found.ttft_ms.tolist(), found.tpot_ms.tolist(), strict=True):
+        tokens = 1000.0 * row.concurrency * (row.osl - 1) / (ttft + (row.osl - 1) * tpot) / row.gpus
+        bounds = tuple(
+            value * factor
+            for value, pairs in zip((ttft, tpot, tokens), factors, strict=True)
+            for pair in pairs
+            for factor in pair
+        )
+        yield Prediction(row.row_id, ttft, tpot, tokens, tpot * profile.tpot_margin, bounds, reason)
+
+
+def _served(model: ServingModel, role: Role, worker: RowWorker) -> tuple[Layout, int]:
+    """The layout that runs, and how many workers of it.
+
+    Experts whose degrees are not recorded, or only a label, are spread as the engine can; attention ranks of
+    a dense model are workers of their own; an engine that splits attention by tp or dp alone splits by tp.
+
+    Raises
+    ------
+    InputError
+        If the model has no such layout at all.
+    """
+    told = worker.layout
+    if model.architecture.moe is None:
+        layouts, workers = [Layout(told.tp, told.pp)], worker.workers * told.dp
+    else:
+        ranks, workers = told.tp * told.dp, worker.workers
+        spreads = [(told.moe_tp, told.moe_ep), (ranks, 1), (1, ranks)]
+        attention = [(told.tp, told.dp), (ranks, 1)]
+        layouts = [Layout(tp, told.pp, dp, 1, *experts) for tp, dp in attention for experts in spreads]
+    reasons = []
+    for layout in layouts:
+        reason = illegal(model.architecture, layout, model.graph(role, layout))
+        if reason is None:
+            return layout, workers
+        reasons.append(reason)
+    raise InputError(f"layout {told}: {reasons[0]}")
+
+
+def _factors(group: Group, profile: Profile) -> Sequence[Sequence[tuple[float, float]]]:
+    """By figure and share, what a prediction is multiplied by to get its interval's ends."""
+    mode: Mode = "agg" if len(group.key.workers) == 1 else "disagg"
+    known, backend = profile.intervals, group.key.backend
+    if known is None or backend not in getattr(known, mode):
+        return [[]] * len(FIGURES)
+    return [
+        [known.interval(mode, backend, metric, share / 100) for share in SHARES]
+        for metric in FIGURES.values()
+    ]
+
+
+def write_predictions(path: str, predictions: Sequence[Prediction]) -> None:
+    """A CSV of ``predictions``: written beside ``path``, then put in its place."""
+    whole = Path(path)
+    beside = whole.with_name(f".{whole.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as file:
+            lines = csv.writer(file)
+            lines.writerow(HEADER)
+            lines.writerows(_cells(each) for each in predictions)
+        beside.replace(whole)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise InputError(f"--out {path}: cannot be written: {error.strerror}") from None
+
+
+def _cells(prediction: Prediction) -> Iterator[str]:
+    for name in HEADER[: -len(BOUNDS) - 1]:
+        value = getattr(prediction, name)
+        yield value if isinstance(value, str) else "" if value is None else f"{value:.6g}"
+    yield from (f"{bound:.6g}" for bound in prediction.bounds)
+    yield from [""] * (len(BOUNDS) - len(prediction.bounds))
+    yield prediction.reason
