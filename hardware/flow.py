@@ -4,9 +4,10 @@
 that one request takes, each of the others has one prompt computed and all their tokens made, so that
 
     TPOT = decode step + host time + interference · (n - 1) · (what a prompt delays) / (steps of an answer)
-    TTFT = constant + own prompt + steps · TPOT + queue · prompt · rho / (1 - rho)
+    TTFT = constant + own prompt + (steps + waits) · TPOT + queue · prompt · rho / (1 - rho)
 
-where rho is the share of the time in which prompts are computed. An engine that computes prompts beside the
+where rho is the share of the time in which prompts are computed, and the server may let prompts wait on
+purpose (``aicfg.hardware.launch``). An engine that computes prompts beside the
 decoding requests delays those by the time that the mixed step takes longer; one that computes prompts alone,
 by the whole step. Checked against a simulation of the engines' schedulers: ``docs/accuracy.md``.
 """
@@ -14,8 +15,10 @@ by the whole step. Checked against a simulation of the engines' schedulers: ``do
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.launch import Launches
 from aicfg.hardware.profile import FlowLaw, Host
 
 MOST_BUSY = 0.9
@@ -79,17 +82,39 @@ def tpot_ms(rule: FlowLaw, host: Host, times: Times) -> FloatArray:
 
 
 def ttft_ms(rule: FlowLaw, times: Times, tpot: FloatArray) -> FloatArray:
-    """Time to first token in the steady state."""
+    """Time to first token in the steady state, of a server with the engine's defaults."""
+    return np.asarray(rule.first_token_ms + rule.first_token_steps * tpot + computed_ms(rule, times, tpot))
+
+
+def computed_ms(rule: FlowLaw, times: Times, tpot: FloatArray) -> FloatArray:
+    """Part of the time to first token that computing takes: the own prompt, and those before it."""
     own = times.mixed_ms * times.chunks
     busy = (times.batch - 1.0) * own / times.prompts / (times.steps * times.progress * tpot)
     rho = np.minimum(busy, MOST_BUSY)
-    waits = rule.queue * own * rho / (1.0 - rho)
-    return np.asarray(rule.first_token_ms + own + rule.first_token_steps * tpot + waits)
+    return np.asarray(rule.prompt * own + rule.queue * own * rho / (1.0 - rho))
 
 
-def burst_ms(rule: FlowLaw, times: Times, waves: float) -> FloatArray:
+def launched_ttft_ms(
+    rule: FlowLaw, times: Times, tpot: FloatArray, run: Launches, ranks: FloatArray
+) -> FloatArray:
+    """Time to first token in the steady state, of servers that were launched so.
+
+    Parameters
+    ----------
+    ranks : attention ranks that take requests together, (N,).
+    """
+    handled = np.where(run.postprocess_apart, rule.apart, 1.0)
+    steps = handled * rule.first_token_steps + run.steps(times.batch / times.steps, ranks, rule.balance)
+    return np.asarray(handled * rule.first_token_ms + steps * tpot + computed_ms(rule, times, tpot))
+
+
+def burst_ms(rule: FlowLaw, times: Times, waves: float, drawn: NDArray[np.bool_]) -> FloatArray:
     """Mean wait of a run that opens with all its prompts at once and has ``waves`` requests a client.
 
-    The first n requests wait for half of the n prompts on average, and are one in ``waves``.
+    The first n requests wait for half of the n prompts on average, and are one in ``waves``. Where prompts
+    are computed alone and all requests are alike (not ``drawn``), all end together and every wave is such a
+    burst.
     """
-    return np.asarray(rule.burst * times.batch * times.prompt_ms / (2.0 * waves))
+    once = times.batch * times.prompt_ms / 2.0
+    in_step = (rule.prompts == "alone") & ~drawn
+    return np.asarray(np.where(in_step, once, rule.burst * once / waves))

@@ -117,6 +117,12 @@ class FlowLaw(_Part, frozen=True, tag_field="law", tag="flow"):
     """Of the wait of a queue with one server and steady service, 1/2; less where prompts are batched."""
     burst: float
     """How much longer than their kernels the prompts of an opening burst take."""
+    prompt: float = 1.0
+    """How much longer than its kernels a prompt takes until its first token."""
+    apart: float = 1.0
+    """Share of ``first_token_ms`` and ``_steps`` where answers are made text in processes of their own."""
+    balance: float = 1.0
+    """Share of the longest wait for balance among attention ranks that is really waited."""
 
 
 Aggregated = StepsLaw | FlowLaw
@@ -135,7 +141,7 @@ class Benchmark(_Part, frozen=True):
     """How runs that were measured differ from a steady state: the load of the public benchmarks."""
 
     length_share: float
-    """Mean length of prompts and answers over the nominal one."""
+    """Mean length of prompts and answers over the nominal one, where lengths are drawn."""
     waves: float
     """Requests of each client; the first ones arrive at once."""
 

@@ -4,13 +4,15 @@ What differs from a steady flow: a run opens with all prompts at once, lengths a
 ones, and there may be more clients than the cache holds; those wait in line for a place.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from aicfg.hardware.curves import ServingModel
-from aicfg.hardware.flow import Times, burst_ms, host_ms, tpot_ms, ttft_ms
+from aicfg.hardware.flow import Times, burst_ms, host_ms, launched_ttft_ms, tpot_ms
 from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.launch import Launch, Launches
 from aicfg.hardware.phases import decode_ms, prefill_ms
 from aicfg.hardware.profile import Disaggregated, FlowLaw, Host, StepsLaw
 from aicfg.hardware.workload import Workload
@@ -32,6 +34,9 @@ class AggregatedRun:
     times: Times
     """Of the requests that are in flight."""
     clients: FloatArray
+    launches: Launches
+    ranks: FloatArray
+    """Attention ranks that take requests together."""
 
     def latency(self, rule: FlowLaw, host: Host, waves: float) -> Latency:
         """Of runs with ``waves`` requests a client.
@@ -40,7 +45,8 @@ class AggregatedRun:
         that the clients exceed the places (Little's law).
         """
         tpot = tpot_ms(rule, host, self.times)
-        first = ttft_ms(rule, self.times, tpot) + burst_ms(rule, self.times, waves)
+        steady = launched_ttft_ms(rule, self.times, tpot, self.launches, self.ranks)
+        first = steady + burst_ms(rule, self.times, waves, self.launches.drawn)
         served = self.times.mixed_ms * self.times.chunks + self.times.steps * self.times.progress * tpot
         in_line = served * (self.clients / self.times.batch - 1.0)
         return Latency(first + in_line, tpot)
@@ -89,11 +95,18 @@ def most_requests(model: ServingModel, layout: Layout) -> float:
     return max(1.0, float(left[0]) / model.cached_bytes(layout, work.isl + round(answer)))
 
 
-def aggregated_run(model: ServingModel, layout: Layout, clients: FloatArray) -> AggregatedRun:
-    """Of (N,) clients a rank, each prompt in one step."""
+def aggregated_run(
+    model: ServingModel, layout: Layout, clients: FloatArray, launches: Sequence[Launch] | None = None
+) -> AggregatedRun:
+    """Of (N,) clients a rank, each prompt in one step; without ``launches`` (N,) by the engine's defaults."""
     running = np.minimum(clients, most_requests(model, layout))
     chunk = np.full(len(clients), model.workload.isl)
-    return AggregatedRun(model.aggregated(layout).times(running, chunk), clients)
+    return AggregatedRun(
+        times=model.aggregated(layout).times(running, chunk),
+        clients=clients,
+        launches=Launches.of(launches or [Launch()] * len(clients)),
+        ranks=np.full(len(clients), float(layout.dp)),
+    )
 
 
 def disaggregated_run(

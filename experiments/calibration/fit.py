@@ -34,6 +34,8 @@ class Coefficient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spread: float
     least: float
     meaning: str
+    backends: tuple[str, ...] = ()
+    """Engines that have it; all if none is named."""
 
     def keys(self, backend: str) -> tuple[str, ...]:
         """Where it is in a profile."""
@@ -47,6 +49,11 @@ def coefficients() -> dict[str, tuple[Coefficient, ...]]:
 
     text = Path(__file__).with_name("coefficients.yaml").read_text(encoding="utf-8")
     return msgspec.convert(yaml.safe_load(text), dict[str, tuple[Coefficient, ...]])
+
+
+def coefficients_of(stage: str, backend: str) -> list[Coefficient]:
+    """Those of one stage that an engine has."""
+    return [each for each in coefficients()[stage] if not each.backends or backend in each.backends]
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def fit(prior: Profile, samples: Iterable[Samples], leave_out: Sequence[str] = (
     for each in samples:
         for stage in STAGES:
             if stage.wants(each) and len(each.rows):
-                chosen = [c for c in coefficients()[stage.name] if c.path not in leave_out]
+                chosen = [c for c in coefficients_of(stage.name, each.backend) if c.path not in leave_out]
                 facts = _fitted(facts, each, stage, chosen)
     return msgspec.convert(facts, Profile)
 

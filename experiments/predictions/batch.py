@@ -20,6 +20,7 @@ from aicfg.hardware.curves import Role, ServingModel
 from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.intervals import Metric, Mode
+from aicfg.hardware.launch import Launch
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.places import SHIPPED, Places
 from aicfg.hardware.profile import FlowLaw, Profile, StepsLaw
@@ -76,6 +77,7 @@ class _Key(NamedTuple):
     backend: str
     isl: int
     osl: int
+    drawn: bool
     workers: tuple[tuple[Role, RowWorker], ...]
 
 
@@ -89,7 +91,7 @@ class Models:
 
     def __call__(self, key: _Key, mode: DataMode) -> ServingModel:
         """The model of a key, under the mean lengths of its runs."""
-        made = (*key[:6], mode)
+        made = (*key[:-1], mode)
         if made not in self._made:
             architecture, quant = served(key.model, *key.formats)
             system = self.places.load_system(key.system)
@@ -99,7 +101,9 @@ class Models:
                 quant=with_recipe(
                     fitting_quant(architecture, quant, system, tables, mode), system, tables.backend
                 ),
-                workload=drawn(Workload(key.isl, key.osl), self.profile.benchmark.length_share),
+                workload=drawn(
+                    Workload(key.isl, key.osl), self.profile.benchmark.length_share if key.drawn else 1.0
+                ),
                 system=system,
                 tables=tables,
                 profile=self.profile,
@@ -127,7 +131,7 @@ def groups(
     models, found = Models(profile), dict[_Key, list[Row]]()
     for row in rows:
         if not row.fault:
-            head = (row.model, row.formats, row.system, row.backend, row.isl, row.osl)
+            head = (row.model, row.formats, row.system, row.backend, row.isl, row.osl, row.launch.drawn)
             found.setdefault(_Key(*head, row.workers), []).append(row)
     done = 0
     for key, members in found.items():
@@ -139,21 +143,24 @@ def groups(
 def _group(models: Models, key: _Key, rows: tuple[Row, ...]) -> Group:
     """The rows' runs from the first data that suffice, or why there are none."""
     clients, reason = np.array([float(row.concurrency) for row in rows]), ""
+    launches = [row.launch for row in rows]
     for mode in MODES:
         try:
-            return Group(key, rows, _run(models(key, mode), key, clients), mode)
+            return Group(key, rows, _run(models(key, mode), key, clients, launches), mode)
         except AicfgError as error:
             reason = str(error)
     return Group(key, rows, None, reason=reason)
 
 
-def _run(model: ServingModel, key: _Key, clients: FloatArray) -> AggregatedRun | DisaggregatedRun | Latency:
+def _run(
+    model: ServingModel, key: _Key, clients: FloatArray, launches: Sequence[Launch]
+) -> AggregatedRun | DisaggregatedRun | Latency:
     roles = [_served(model, role, worker) for role, worker in key.workers]
     if len(roles) == 1:
         ((layout, workers),) = roles
         share = np.maximum(clients / (workers * layout.dp * layout.pp), 1.0)
         steps = isinstance(model.profile.aggregated[model.tables.backend], StepsLaw)
-        return by_steps(model, layout, share) if steps else aggregated_run(model, layout, share)
+        return by_steps(model, layout, share) if steps else aggregated_run(model, layout, share, launches)
     prefill, decode = ((model, *each) for each in roles)
     return disaggregated_run(prefill, decode, clients, key.workers[0][1].batch or 1.0)
 

@@ -5,10 +5,14 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec import structs
+
+from aicfg.experiments.predictions.recipes import Told, by_data, launch_of, recipes
 from aicfg.hardware.curves import Role
+from aicfg.hardware.launch import Launch
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.layout import Layout
 
@@ -47,6 +51,7 @@ class Row:
     osl: int = 0
     concurrency: int = 0
     workers: tuple[tuple[Role, RowWorker], ...] = ()
+    launch: Launch = Launch()
     fault: str = ""
 
     @property
@@ -99,7 +104,7 @@ def _understood(row_id: str, told: Mapping[str, str]) -> Row:
     mode = told.get("mode") or "agg"
     if mode not in MODES:
         raise ValueError(f"mode: got {mode!r}; expected agg or disagg")
-    return Row(
+    row = Row(
         row_id=row_id,
         model=told["model"],
         formats=(told.get("gemm_dtype", ""), told.get("moe_dtype", "")),
@@ -110,6 +115,38 @@ def _understood(row_id: str, told: Mapping[str, str]) -> Row:
         concurrency=_whole(told, "concurrency"),
         workers=tuple((role, _worker(told, prefix)) for role, prefix in ROLES[mode].items()),
     )
+    return _launched(row, told)
+
+
+def _launched(row: Row, told: Mapping[str, str]) -> Row:
+    """The row as its recipe launched it, if there is one; what the row itself says of that goes first."""
+    about = Told(
+        backend=row.backend,
+        model=row.model,
+        system=row.system,
+        weights=row.formats[0],
+        lengths=(row.isl, row.osl),
+        version=told.get("backend_version", ""),
+        clients=row.concurrency,
+        tp=row.workers[0][1].layout.tp,
+    )
+    recipe = recipes().of(about)
+    given = {name: _setting(told, name) for name in Launch.__struct_fields__ if told.get(name)}
+    row = replace(row, launch=structs.replace(launch_of(recipe), **given))
+    if recipe is None or not recipe.attention_dp or len(row.workers) > 1:
+        return row
+    ((role, worker),) = row.workers
+    return replace(row, workers=((role, replace(worker, layout=by_data(worker.layout))),))
+
+
+def _setting(told: Mapping[str, str], name: str) -> float | bool:
+    """A number of steps, or yes or no."""
+    if isinstance(getattr(Launch(), name), bool):
+        answers = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+        if told[name].casefold() not in answers:
+            raise ValueError(f"{name}: got {told[name]!r}; expected yes or no")
+        return answers[told[name].casefold()]
+    return 0.0 if told[name] == "0" else _number(name, told[name])
 
 
 def _worker(told: Mapping[str, str], prefix: str) -> RowWorker:

@@ -1,0 +1,69 @@
+"""How servers were started and loaded, where that decides when a request has its first token.
+
+Engines can let new prompts wait on purpose: SGLang looks for requests every so many decode steps,
+TensorRT-LLM gathers prompts, or waits until every attention rank has one. Each wait is counted in decode
+steps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from aicfg.hardware.interpolation import FloatArray
+
+
+class Launch(Struct, frozen=True, forbid_unknown_fields=True):
+    """A server's start and its load; the defaults are those of the engines."""
+
+    receive_interval: float = 1.0
+    """Decode steps between two looks for new requests (SGLang ``--scheduler-recv-interval``)."""
+    batch_wait: float = 0.0
+    """Decode steps at most that a prompt waits for others (TensorRT-LLM ``batch_wait_timeout_iters``)."""
+    balance_wait: float = 0.0
+    """Decode steps at most that a prompt waits until each attention rank has one (TensorRT-LLM
+    ``attention_dp_config: {enable_balance: true, timeout_iters}``)."""
+    postprocess_apart: bool = False
+    """Whether answers are made text in processes of their own (``num_postprocess_workers`` above 0)."""
+    drawn: bool = False
+    """Whether lengths are drawn below the nominal ones; else all requests have the nominal lengths."""
+
+
+@dataclass(frozen=True)
+class Launches:
+    """The launches of N runs, as arrays (N,)."""
+
+    receive_interval: FloatArray
+    batch_wait: FloatArray
+    balance_wait: FloatArray
+    postprocess_apart: NDArray[np.bool_]
+    drawn: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, each: Sequence[Launch]) -> "Launches":
+        """One entry a run."""
+        return cls(*(np.array([getattr(one, name) for one in each]) for name in Launch.__struct_fields__))
+
+    def steps(self, per_step: FloatArray, ranks: FloatArray, balance: float) -> FloatArray:
+        """Decode steps (N,) that a prompt waits on purpose, on average.
+
+        Parameters
+        ----------
+        per_step : requests that come in a decode step, (N,), to each attention rank.
+        ranks : attention ranks, (N,): one has nothing to balance, several gather no prompts.
+        balance : share of the longest wait for balance that is really waited.
+        """
+        looks, alone = (self.receive_interval - 1.0) / 2.0, ranks == 1.0
+        gathers = window(self.batch_wait, per_step)
+        return looks + np.where(alone, gathers, balance * window(self.balance_wait, ranks * per_step))
+
+
+def window(most: FloatArray, per_step: FloatArray) -> FloatArray:
+    """Mean wait (N,), in steps, of requests that are held until ``most`` steps after the first of them.
+
+    The first waits for all of it, those that come meanwhile for half of it on average.
+    """
+    others = per_step * most
+    return np.asarray(most * (1.0 + others / 2.0) / (1.0 + others))
