@@ -65,12 +65,24 @@ def delay_ms(rule: FlowLaw, times: Times) -> FloatArray:
     return np.maximum(times.mixed_ms - times.decode_ms, 0.0)
 
 
-def tpot_ms(rule: FlowLaw, host: Host, times: Times) -> FloatArray:
+def in_step(rule: FlowLaw, drawn: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether all requests of a run (N,) are computed together and end together, wave after wave.
+
+    So they are where prompts are computed alone and requests are all alike, not ``drawn``.
+    """
+    return (rule.prompts == "alone") & ~drawn
+
+
+def tpot_ms(
+    rule: FlowLaw, host: Host, times: Times, together: NDArray[np.bool_] | bool = False
+) -> FloatArray:
     """Time per output token.
 
-    Beside decoding requests no more steps can have prompts than there are.
+    Beside decoding requests no more steps can have prompts than there are. Of requests that are computed
+    ``together`` each waits for those behind it, half of them on average.
     """
-    met = rule.interference * (times.batch - 1.0) * times.chunks / times.prompts / times.steps
+    share = np.where(together, 0.5, rule.interference)
+    met = share * (times.batch - 1.0) * times.chunks / times.prompts / times.steps
     if rule.prompts == "beside":
         met = np.minimum(met, 1.0)
     step = (
@@ -108,13 +120,13 @@ def launched_ttft_ms(
     return np.asarray(handled * rule.first_token_ms + steps * tpot + computed_ms(rule, times, tpot))
 
 
-def burst_ms(rule: FlowLaw, times: Times, waves: float, drawn: NDArray[np.bool_]) -> FloatArray:
+def burst_ms(
+    rule: FlowLaw, times: Times, waves: float, together: NDArray[np.bool_] | bool = False
+) -> FloatArray:
     """Mean wait of a run that opens with all its prompts at once and has ``waves`` requests a client.
 
-    The first n requests wait for half of the n prompts on average, and are one in ``waves``. Where prompts
-    are computed alone and all requests are alike (not ``drawn``), all end together and every wave is such a
-    burst.
+    The first n requests wait for half of the n prompts on average, and are one in ``waves``; those that are
+    computed ``together`` are in every wave.
     """
     once = times.batch * times.prompt_ms / 2.0
-    in_step = (rule.prompts == "alone") & ~drawn
-    return np.asarray(np.where(in_step, once, rule.burst * once / waves))
+    return np.asarray(np.where(together, once, rule.burst * once / waves))

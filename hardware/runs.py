@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aicfg.hardware.curves import ServingModel
-from aicfg.hardware.flow import Times, burst_ms, host_ms, launched_ttft_ms, tpot_ms
+from aicfg.hardware.flow import Times, burst_ms, host_ms, in_step, launched_ttft_ms, tpot_ms
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.launch import Launch, Launches
 from aicfg.hardware.phases import decode_ms, prefill_ms
@@ -44,9 +44,10 @@ class AggregatedRun:
         Clients beyond what the cache holds wait for their turn: as long as a request takes, for each time
         that the clients exceed the places (Little's law).
         """
-        tpot = tpot_ms(rule, host, self.times)
+        together = in_step(rule, self.launches.drawn)
+        tpot = tpot_ms(rule, host, self.times, together)
         steady = launched_ttft_ms(rule, self.times, tpot, self.launches, self.ranks)
-        first = steady + burst_ms(rule, self.times, waves, self.launches.drawn)
+        first = steady + burst_ms(rule, self.times, waves, together)
         served = self.times.mixed_ms * self.times.chunks + self.times.steps * self.times.progress * tpot
         in_line = served * (self.clients / self.times.batch - 1.0)
         return Latency(first + in_line, tpot)
