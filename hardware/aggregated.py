@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from msgspec import Struct
 
-from aicfg.hardware.flow import Times, host_ms, tpot_ms, ttft_ms
+from aicfg.hardware.flow import Times, tpot_ms, ttft_ms
+from aicfg.hardware.host import Stack, host_ms
 from aicfg.hardware.interpolation import FloatArray, IntArray
 from aicfg.hardware.profile import Aggregated, FlowLaw, Host, Queue, StepsLaw
 from aicfg.hardware.step import StepModel
@@ -51,9 +52,7 @@ class AggregatedModel:
     workload: Workload
     rule: Aggregated
     host: Host
-    layers: int
-    irregular: int
-    """Layers whose attention is linear or sparse."""
+    stack: Stack
     speculative: Speculative = NO_DRAFTS
 
     def points(self, batch: FloatArray, chunk_tokens: IntArray) -> AggregatedPoints:
@@ -69,7 +68,7 @@ class AggregatedModel:
         ttft = ttft_ms(rule, times, tpot)
         later = self.workload.osl - 1
         cycle = np.maximum(ttft + tpot * later, batch * times.mixed_ms * times.chunks / times.prompts)
-        decode = times.decode_ms + host_ms(self.host, batch, self.layers, self.irregular)
+        decode = times.decode_ms + host_ms(self.host, batch, self.stack)
         return AggregatedPoints(times.mixed_ms, decode, ttft, tpot, 1000.0 * batch * later / cycle, plan)
 
     @property
@@ -96,8 +95,7 @@ class AggregatedModel:
             prompts=np.maximum(1.0, chunk_tokens / isl),
             steps=np.full(len(batch), (self.workload.osl - 1) / self.speculative.progress),
             progress=self.speculative.progress,
-            layers=self.layers,
-            irregular=self.irregular,
+            stack=self.stack,
         )
 
     def _by_steps(self, rule: StepsLaw, batch: FloatArray, chunk_tokens: IntArray) -> AggregatedPoints:
@@ -106,7 +104,7 @@ class AggregatedModel:
         mixed = self.mixed_step_ms(chunk_tokens, plan.decoding)
         decode = self.decode_step_ms(batch)
         tpot = self._tpot_ms(rule, plan, mixed, decode, batch)
-        own = mixed * -(-self.workload.isl // chunk_tokens) + rule.host_ms_per_layer * self.layers
+        own = mixed * -(-self.workload.isl // chunk_tokens) + rule.host_ms_per_layer * self.stack.layers
         ttft = own * _queue_factor(rule.queue, batch, plan.prompt_steps)
         later = self.workload.osl - 1
         tokens = 1000.0 * batch * later / (plan.prompt_steps * mixed + plan.decode_steps * decode)

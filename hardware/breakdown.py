@@ -100,7 +100,7 @@ def _one_phase(model: ServingModel, role: Role, layout: Layout, batch: int) -> S
         ms = prefill_ms(step, model.workload, size, rule)
         return _step("prefill", ms, _lines(ledger.entries, rule.prefill_correction), steps=1.0)
     progress = model.speculative.progress
-    host = model.host_ms(size)
+    host = model.host_ms(layout, size)
     ms = decode_ms(step, model.workload, size, rule, model.speculative) * progress + host
     lines = _lines(ledger.entries, step.decode_scale * rule.decode_correction) + _host_line(host)
     return _step("decode", ms, lines, steps=(model.workload.osl - 1) / progress, tpot_weight=1.0)

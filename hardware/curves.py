@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aicfg.hardware.aggregated import AggregatedModel
-from aicfg.hardware.flow import host_ms
+from aicfg.hardware.host import NO_HOST, host_ms, stack_of
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.memory import MemoryModel, MemoryUse
 from aicfg.hardware.modes import DataMode
@@ -178,11 +178,8 @@ class ServingModel:
         """Aggregated serving of one layout."""
         rule = self.profile.aggregated[self.tables.backend]
         step = self.step("agg", layout)
-        arch, host = self.architecture, self.profile.host[self.tables.backend]
-        if self.mode is DataMode.SOL:
-            host = Host(0.0, 0.0, 0.0)
-        layers = arch.num_layers, arch.irregular_layers
-        return AggregatedModel(step, self.workload, rule, host, *layers, self.speculative)
+        stack = stack_of(self.architecture, layout)
+        return AggregatedModel(step, self.workload, rule, self._host, stack, self.speculative)
 
     @cached_property
     def pricing(self) -> Pricing:
@@ -231,7 +228,7 @@ class ServingModel:
         rule, size = self.profile.disaggregated, batch.astype(np.float64)
         step = self.step("decode", layout)
         mean_ms = decode_ms(step, self.workload, size, self.profile.phases, self.speculative)
-        mean_ms += self.host_ms(size) / self.speculative.progress
+        mean_ms += self.host_ms(layout, size) / self.speculative.progress
         tpot_ms = _rounded(mean_ms, rule.decimals)
         answer_ms = tpot_ms * (self.workload.osl - 1)
         requests = _rounded(1000.0 * size * layout.dp * layout.pp / answer_ms, rule.decimals)
@@ -289,12 +286,14 @@ class ServingModel:
             memory=memory,
         )
 
-    def host_ms(self, batch: FloatArray) -> FloatArray:
-        """What a step that decodes (N,) requests takes beside its kernels; nothing at the speed of light."""
-        if self.mode is DataMode.SOL:
-            return np.zeros(len(batch))
-        rule, arch = self.profile.host[self.tables.backend], self.architecture
-        return host_ms(rule, batch, arch.num_layers, arch.irregular_layers)
+    @property
+    def _host(self) -> Host:
+        """What a decode step takes beside its kernels; nothing at the speed of light."""
+        return NO_HOST if self.mode is DataMode.SOL else self.profile.host[self.tables.backend]
+
+    def host_ms(self, layout: Layout, batch: FloatArray) -> FloatArray:
+        """What a step that decodes (N,) requests of an attention rank takes beside its kernels."""
+        return host_ms(self._host, batch, stack_of(self.architecture, layout))
 
     def cached_bytes(self, layout: Layout, tokens: int) -> float:
         """KV cache of one request on one GPU, all stages."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aicfg.hardware.host import Stack, host_ms
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.launch import Launches
 from aicfg.hardware.profile import FlowLaw, Host
@@ -45,17 +46,7 @@ class Times:
     """Decode steps of an answer."""
     progress: float
     """Tokens that a request gains in a decode step."""
-    layers: FloatArray | float
-    irregular: FloatArray | float
-    """Layers whose attention is linear or sparse."""
-
-
-def host_ms(
-    rule: Host, batch: FloatArray, layers: FloatArray | float, irregular: FloatArray | float
-) -> FloatArray:
-    """What a decode step takes beside its kernels: launches, by layer, and bookkeeping, by request."""
-    launches_us = rule.us_per_layer * layers + rule.us_per_irregular_layer * irregular
-    return np.asarray((launches_us + rule.us_per_request * batch) / 1000.0)
+    stack: Stack
 
 
 def delay_ms(rule: FlowLaw, times: Times) -> FloatArray:
@@ -85,11 +76,7 @@ def tpot_ms(
     met = share * (times.batch - 1.0) * times.chunks / times.prompts / times.steps
     if rule.prompts == "beside":
         met = np.minimum(met, 1.0)
-    step = (
-        times.decode_ms
-        + host_ms(host, times.batch, times.layers, times.irregular)
-        + met * delay_ms(rule, times)
-    )
+    step = times.decode_ms + host_ms(host, times.batch, times.stack) + met * delay_ms(rule, times)
     return np.asarray(step / times.progress)
 
 

@@ -95,7 +95,7 @@ def flow_of(model: ServingModel, curve: Curve) -> Flow:
     own, others = times.mixed_ms * times.chunks, batch - 1.0
     cycle = times.steps * times.progress * curve.tpot_ms
     busy = np.minimum(others * own / times.prompts / cycle, MOST_BUSY)
-    step = times.decode_ms + model.host_ms(batch)
+    step = times.decode_ms + model.host_ms(curve.layout, batch)
     interference = np.maximum(curve.tpot_ms * times.progress - step, 0.0) / times.progress
     grows = (times.decode_ms - alone[0]) / times.progress + interference
     share = model.profile.benchmark.length_share

@@ -129,12 +129,15 @@ Aggregated = StepsLaw | FlowLaw
 
 
 class Host(_Part, frozen=True):
-    """What a decode step takes beside its kernels, in microseconds."""
+    """What a decode step takes beside its kernels, in microseconds (``aicfg.hardware.host``)."""
 
-    us_per_layer: float
+    us_per_meeting: float
+    """What ranks wait for the slowest when they meet, twice in each layer, for each doubling of them."""
     us_per_irregular_layer: float
     """More for a layer whose attention is linear or sparse: small kernels around it that no table holds."""
     us_per_request: float
+    us_per_request_and_layer: float
+    """What attention over requests of unlike lengths takes longer than over equal ones."""
 
 
 class Benchmark(_Part, frozen=True):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from aicfg.hardware.curves import ServingModel
-from aicfg.hardware.flow import Times, burst_ms, host_ms, in_step, launched_ttft_ms, tpot_ms
+from aicfg.hardware.flow import Times, burst_ms, in_step, launched_ttft_ms, tpot_ms
+from aicfg.hardware.host import Stack, host_ms, stack_of
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.launch import Launch, Launches
 from aicfg.hardware.phases import decode_ms, prefill_ms
@@ -67,15 +68,14 @@ class DisaggregatedRun:
     """Requests of each decode rank."""
     progress: float
     """Tokens that a request gains in a decode step."""
-    layers: FloatArray
-    irregular: FloatArray
-    """Layers whose attention is linear or sparse."""
+    stack: Stack
+    """Of the decode workers."""
 
     def latency(self, rule: Disaggregated, host: Host, backend: str, waves: float) -> Latency:
         """Of runs with ``waves`` requests a client."""
         opening = rule.burst[backend] * self.clients * self.prefill_ms / (2.0 * waves)
         own = rule.ttft_factor * self.prefill_ms + self.transfer_ms
-        beside = host_ms(host, self.decoding, self.layers, self.irregular) / self.progress
+        beside = host_ms(host, self.decoding, self.stack) / self.progress
         return Latency(rule.first_token_ms[backend] + own + opening, self.decode_ms + beside)
 
 
@@ -130,8 +130,7 @@ def disaggregated_run(
         decode_ms=step,
         decoding=share,
         progress=taker.speculative.progress,
-        layers=np.full(len(clients), float(taker.architecture.num_layers)),
-        irregular=np.full(len(clients), float(taker.architecture.irregular_layers)),
+        stack=stack_of(taker.architecture, decodes),
     )
 
 

@@ -94,7 +94,7 @@ def step_costs(
     lengths = np.linspace(isl, isl + work.osl + 1, LENGTHS)
     ones = np.ones(1)
     decode = [
-        step.decode_ms(requests * spec.queries, np.array([length]), ones) + model.host_ms(requests)
+        step.decode_ms(requests * spec.queries, np.array([length]), ones) + model.host_ms(layout, requests)
         for length in lengths
     ]
     beside = [step.decoding_ms(requests * spec.queries, float(length)) for length in lengths]
@@ -114,5 +114,5 @@ def step_costs(
         beside=Surface(requests, lengths, np.array(beside).T),
         prompt=Surface(prompts, [0.0], np.array(alone)[:, None]),
         together=Surface(many, [0.0], np.array(together)[:, None]),
-        host=Surface(decoding, [0.0], np.concatenate([[0.0], model.host_ms(requests)])[:, None]),
+        host=Surface(decoding, [0.0], np.concatenate([[0.0], model.host_ms(layout, requests)])[:, None]),
     )

@@ -102,11 +102,10 @@ def _spread_out(group: Group) -> AggregatedRun | DisaggregatedRun:
     """The run of a group with an array for what its rows share."""
     run = group.run
     assert isinstance(run, AggregatedRun | DisaggregatedRun), "the profile's law is not `flow`"
+    count = len(group.rows)
     if isinstance(run, DisaggregatedRun):
-        return run
-    one = np.ones(len(group.rows))
-    times = replace(run.times, layers=one * run.times.layers, irregular=one * run.times.irregular)
-    return replace(run, times=times)
+        return replace(run, stack=run.stack.repeated(count))
+    return replace(run, times=replace(run.times, stack=run.times.stack.repeated(count)))
 
 
 def _mapped(parts: Sequence[Arrays], combine: Callable[[list[FloatArray]], FloatArray]) -> Arrays:

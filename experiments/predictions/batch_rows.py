@@ -19,6 +19,7 @@ from aicfg.model_specs.layout import Layout
 REQUIRED = ("row_id", "model", "system", "backend", "isl_tokens", "osl_tokens", "concurrency")
 DEGREES = ("tp", "pp", "dp", "moe_tp", "moe_ep")
 MODES = ("agg", "disagg")
+DEFAULTS = Launch()
 ROLES: dict[str, dict[Role, str]] = {
     "agg": {"agg": ""},
     "disagg": {"prefill": "prefill_", "decode": "decode_"},
@@ -51,7 +52,7 @@ class Row:
     osl: int = 0
     concurrency: int = 0
     workers: tuple[tuple[Role, RowWorker], ...] = ()
-    launch: Launch = Launch()
+    launch: Launch = DEFAULTS
     fault: str = ""
 
     @property
