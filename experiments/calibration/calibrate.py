@@ -161,7 +161,7 @@ def _coefficient_lines(profile: Profile) -> Iterator[str]:
     notes: dict[tuple[str, ...], str] = {}
     for stage in coefficients().values():
         for each in stage:
-            for number, backend in enumerate(sorted(profile.aggregated)):
+            for number, backend in enumerate(each.backends or sorted(profile.aggregated)):
                 keys = each.keys(backend)
                 node, value = tree, facts
                 for key in keys[:-1]:

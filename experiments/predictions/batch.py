@@ -7,7 +7,7 @@ operation is estimated (data mode hybrid) and says so; one that cannot be predic
 import csv
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,6 +78,7 @@ class _Key(NamedTuple):
     isl: int
     osl: int
     drawn: bool
+    kv_cache: str
     workers: tuple[tuple[Role, RowWorker], ...]
 
 
@@ -94,6 +95,8 @@ class Models:
         made = (*key[:-1], mode)
         if made not in self._made:
             architecture, quant = served(key.model, *key.formats)
+            if key.kv_cache:
+                quant = replace(quant, kvcache=key.kv_cache, fmha=key.kv_cache)
             system = self.places.load_system(key.system)
             tables = self.places.open_tables(system.name, key.backend)
             self._made[made] = ServingModel(
@@ -131,7 +134,16 @@ def groups(
     models, found = Models(profile), dict[_Key, list[Row]]()
     for row in rows:
         if not row.fault:
-            head = (row.model, row.formats, row.system, row.backend, row.isl, row.osl, row.launch.drawn)
+            head = (
+                row.model,
+                row.formats,
+                row.system,
+                row.backend,
+                row.isl,
+                row.osl,
+                row.launch.drawn,
+                row.kv_cache,
+            )
             found.setdefault(_Key(*head, row.workers), []).append(row)
     done = 0
     for key, members in found.items():

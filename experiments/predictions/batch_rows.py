@@ -19,6 +19,7 @@ from aicfg.model_specs.layout import Layout
 REQUIRED = ("row_id", "model", "system", "backend", "isl_tokens", "osl_tokens", "concurrency")
 DEGREES = ("tp", "pp", "dp", "moe_tp", "moe_ep")
 MODES = ("agg", "disagg")
+KV_CACHES = ("bfloat16", "fp8")
 DEFAULTS = Launch()
 ROLES: dict[str, dict[Role, str]] = {
     "agg": {"agg": ""},
@@ -53,6 +54,8 @@ class Row:
     concurrency: int = 0
     workers: tuple[tuple[Role, RowWorker], ...] = ()
     launch: Launch = DEFAULTS
+    kv_cache: str = ""
+    """Format of the cache; empty where it follows from the weights'."""
     fault: str = ""
 
     @property
@@ -133,7 +136,10 @@ def _launched(row: Row, told: Mapping[str, str]) -> Row:
     )
     recipe = recipes().of(about)
     given = {name: _setting(told, name) for name in Launch.__struct_fields__ if told.get(name)}
-    row = replace(row, launch=structs.replace(launch_of(recipe), **given))
+    kv_cache = told.get("kv_cache_dtype", "") or (recipe.kv_cache if recipe else "")
+    if kv_cache not in ("", *KV_CACHES):
+        raise ValueError(f"kv_cache_dtype: got {kv_cache!r}; expected {' or '.join(KV_CACHES)}")
+    row = replace(row, launch=structs.replace(launch_of(recipe), **given), kv_cache=kv_cache)
     if recipe is None or not recipe.attention_dp or len(row.workers) > 1:
         return row
     ((role, worker),) = row.workers

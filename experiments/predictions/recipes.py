@@ -31,6 +31,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the engine, as recorded; empty where none was."""
     clients_from: int = 0
     tp_below: int = 1 << 30
+    kv_cache: str = ""
+    """Format of the cache, where it is not the one that follows from the weights."""
     attention_dp: bool = False
     """Whether attention was split by data, although the rows record tp alone."""
 

@@ -41,7 +41,8 @@ def served(model: str, gemm: str = "", moe: str = "") -> tuple[Architecture, Qua
         return found, infer(found)
     if gemm == "nvfp4" and (twin := _same_shape(base, gemm)):
         return replace(twin, model=base.model), infer(twin)
-    gemm = "fp8_static" if gemm == "fp8" else gemm
+    if gemm == "fp8":  # beside block-scaled experts the rest is block-scaled too
+        gemm = "fp8_block" if moe == "fp8_block" else "fp8_static"
     return base, Quant(gemm=gemm, moe=moe or gemm, kvcache="fp8", fmha="fp8")
 
 
@@ -64,14 +65,14 @@ def _own_formats(base: Architecture, gemm: str, moe: str) -> bool:
 
 
 def _siblings(model: str, gemm: str, moe: str) -> list[str]:
-    """Catalogue names of the model quantised as recorded: block-scaled where one of the formats says so."""
+    """Catalogue names of the model quantised as recorded, block-scaled where one of the formats says so."""
     organisation, _, name = model.partition("/")
     if gemm == "nvfp4":
         names = [f"{each}/{name}-NVFP4" for each in QUANTISERS]
     elif "fp8_block" in (gemm, moe):
         names = [f"{organisation}/{name}-FP8"]
-    else:
-        names = [f"{each}/{name}-FP8" for each in QUANTISERS]
+    else:  # what the model's own publisher offers goes first
+        names = [f"{each}/{name}-FP8" for each in (organisation, *QUANTISERS)]
     return [each for each in names if catalogue_config(each) is not None]
 
 

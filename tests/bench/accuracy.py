@@ -145,12 +145,16 @@ def ablations(prior: Profile) -> list[tuple[str, Profile, tuple[str, ...]]]:
     """The whole law, and the law without each of its terms."""
     found: list[tuple[str, Profile, tuple[str, ...]]] = [("all terms", prior, ())]
     for name, path, value in (
-        ("host time by layer", "host.{backend}.us_per_layer", 0.0),
+        ("ranks that wait for each other", "host.{backend}.us_per_meeting", 0.0),
         ("host time of irregular layers", "host.{backend}.us_per_irregular_layer", 0.0),
         ("host time by request", "host.{backend}.us_per_request", 0.0),
+        ("requests of unlike lengths", "host.{backend}.us_per_request_and_layer", 0.0),
         ("interference of prompts", "aggregated.{backend}.interference", 0.0),
         ("constant of a first token", "aggregated.{backend}.first_token_ms", 0.0),
         ("steps until the first token", "aggregated.{backend}.first_token_steps", 0.0),
+        ("processes apart for answers", "aggregated.{backend}.apart", 1.0),
+        ("prompts beyond their kernels", "aggregated.{backend}.prompt", 1.0),
+        ("balance among attention ranks", "aggregated.{backend}.balance", 0.0),
         ("queue", "aggregated.{backend}.queue", 0.0),
         ("opening burst", "aggregated.{backend}.burst", 0.0),
     ):
