@@ -6,7 +6,8 @@ steps.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 from msgspec import Struct
@@ -16,7 +17,7 @@ from aicfg.hardware.interpolation import FloatArray
 
 
 class Launch(Struct, frozen=True, forbid_unknown_fields=True):
-    """A server's start and its load; the defaults are those of the engines."""
+    """A server's start, and the load; the defaults are those of the engines."""
 
     receive_interval: float = 1.0
     """Decode steps between two looks for new requests (SGLang ``--scheduler-recv-interval``)."""
@@ -27,13 +28,17 @@ class Launch(Struct, frozen=True, forbid_unknown_fields=True):
     ``attention_dp_config: {enable_balance: true, timeout_iters}``)."""
     postprocess_apart: bool = False
     """Whether answers are made text in processes of their own (``num_postprocess_workers`` above 0)."""
+    kv_cache_dtype: Literal["", "bfloat16", "fp8"] = ""
+    """Format of the cache; empty where it follows from the weights'."""
+    memory_fraction: float | None = None
+    """Of the GPU, as the engine counts it; None: the engine's default."""
     drawn: bool = False
     """Whether lengths are drawn below the nominal ones; else all requests have the nominal lengths."""
 
 
 @dataclass(frozen=True)
 class Launches:
-    """The launches of N runs, as arrays (N,)."""
+    """What of N launches makes requests wait, as arrays (N,)."""
 
     receive_interval: FloatArray
     batch_wait: FloatArray
@@ -44,7 +49,7 @@ class Launches:
     @classmethod
     def of(cls, each: Sequence[Launch]) -> "Launches":
         """One entry a run."""
-        return cls(*(np.array([getattr(one, name) for one in each]) for name in Launch.__struct_fields__))
+        return cls(*(np.array([getattr(one, field.name) for one in each]) for field in fields(cls)))
 
     def steps(self, per_step: FloatArray, ranks: FloatArray, balance: float) -> FloatArray:
         """Decode steps (N,) that a prompt waits on purpose, on average.

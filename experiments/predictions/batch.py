@@ -78,7 +78,8 @@ class _Key(NamedTuple):
     isl: int
     osl: int
     drawn: bool
-    kv_cache: str
+    kv_cache_dtype: str
+    memory_fraction: float | None
     workers: tuple[tuple[Role, RowWorker], ...]
 
 
@@ -95,8 +96,8 @@ class Models:
         made = (*key[:-1], mode)
         if made not in self._made:
             architecture, quant = served(key.model, *key.formats)
-            if key.kv_cache:
-                quant = replace(quant, kvcache=key.kv_cache, fmha=key.kv_cache)
+            if key.kv_cache_dtype:
+                quant = replace(quant, kvcache=key.kv_cache_dtype, fmha=key.kv_cache_dtype)
             system = self.places.load_system(key.system)
             tables = self.places.open_tables(system.name, key.backend)
             self._made[made] = ServingModel(
@@ -111,6 +112,7 @@ class Models:
                 tables=tables,
                 profile=self.profile,
                 mode=mode,
+                memory_fraction=key.memory_fraction,
             )
         return self._made[made]
 
@@ -134,17 +136,9 @@ def groups(
     models, found = Models(profile), dict[_Key, list[Row]]()
     for row in rows:
         if not row.fault:
-            head = (
-                row.model,
-                row.formats,
-                row.system,
-                row.backend,
-                row.isl,
-                row.osl,
-                row.launch.drawn,
-                row.kv_cache,
-            )
-            found.setdefault(_Key(*head, row.workers), []).append(row)
+            head = (row.model, row.formats, row.system, row.backend, row.isl, row.osl)
+            started = (row.launch.drawn, row.launch.kv_cache_dtype, row.launch.memory_fraction)
+            found.setdefault(_Key(*head, *started, row.workers), []).append(row)
     done = 0
     for key, members in found.items():
         yield _group(models, key, tuple(members))

@@ -20,6 +20,7 @@ REQUIRED = ("row_id", "model", "system", "backend", "isl_tokens", "osl_tokens", 
 DEGREES = ("tp", "pp", "dp", "moe_tp", "moe_ep")
 MODES = ("agg", "disagg")
 KV_CACHES = ("bfloat16", "fp8")
+ANSWERS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 DEFAULTS = Launch()
 ROLES: dict[str, dict[Role, str]] = {
     "agg": {"agg": ""},
@@ -54,8 +55,6 @@ class Row:
     concurrency: int = 0
     workers: tuple[tuple[Role, RowWorker], ...] = ()
     launch: Launch = DEFAULTS
-    kv_cache: str = ""
-    """Format of the cache; empty where it follows from the weights'."""
     fault: str = ""
 
     @property
@@ -136,24 +135,25 @@ def _launched(row: Row, told: Mapping[str, str]) -> Row:
     )
     recipe = recipes().of(about)
     given = {name: _setting(told, name) for name in Launch.__struct_fields__ if told.get(name)}
-    kv_cache = told.get("kv_cache_dtype", "") or (recipe.kv_cache if recipe else "")
-    if kv_cache not in ("", *KV_CACHES):
-        raise ValueError(f"kv_cache_dtype: got {kv_cache!r}; expected {' or '.join(KV_CACHES)}")
-    row = replace(row, launch=structs.replace(launch_of(recipe), **given), kv_cache=kv_cache)
+    row = replace(row, launch=structs.replace(launch_of(recipe), **given))
     if recipe is None or not recipe.attention_dp or len(row.workers) > 1:
         return row
     ((role, worker),) = row.workers
     return replace(row, workers=((role, replace(worker, layout=by_data(worker.layout))),))
 
 
-def _setting(told: Mapping[str, str], name: str) -> float | bool:
-    """A number of steps, or yes or no."""
-    if isinstance(getattr(Launch(), name), bool):
-        answers = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-        if told[name].casefold() not in answers:
-            raise ValueError(f"{name}: got {told[name]!r}; expected yes or no")
-        return answers[told[name].casefold()]
-    return 0.0 if told[name] == "0" else _number(name, told[name])
+def _setting(told: Mapping[str, str], name: str) -> float | bool | str:
+    """What a row says of a launch: a number, yes or no, or a format."""
+    text, default = told[name], getattr(DEFAULTS, name)
+    if isinstance(default, str):
+        if text not in KV_CACHES:
+            raise ValueError(f"{name}: got {text!r}; expected {' or '.join(KV_CACHES)}")
+        return text
+    if isinstance(default, bool):
+        if text.casefold() not in ANSWERS:
+            raise ValueError(f"{name}: got {text!r}; expected yes or no")
+        return ANSWERS[text.casefold()]
+    return 0.0 if text == "0" else _number(name, text)
 
 
 def _worker(told: Mapping[str, str], prefix: str) -> RowWorker:

@@ -21,7 +21,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backend: str
     model: str
     """Beginning of the model's name, without its organisation, in lower case."""
-    launch: dict[str, float | bool]
+    launch: dict[str, float | bool | str]
     source: str
     systems: tuple[str, ...] = ()
     weights: str = ""
@@ -31,8 +31,6 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the engine, as recorded; empty where none was."""
     clients_from: int = 0
     tp_below: int = 1 << 30
-    kv_cache: str = ""
-    """Format of the cache, where it is not the one that follows from the weights."""
     attention_dp: bool = False
     """Whether attention was split by data, although the rows record tp alone."""
 
