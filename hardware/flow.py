@@ -12,7 +12,7 @@ decoding requests delays those by the time that the mixed step takes longer; one
 by the whole step. Checked against a simulation of the engines' schedulers: ``docs/accuracy.md``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,15 @@ class Times:
     progress: float
     """Tokens that a request gains in a decode step."""
     stack: Stack
+
+    def longer(self, factor: FloatArray) -> "Times":
+        """With steps that take ``factor`` (N,) times as long."""
+        return replace(
+            self,
+            decode_ms=factor * self.decode_ms,
+            mixed_ms=factor * self.mixed_ms,
+            prompt_ms=factor * self.prompt_ms,
+        )
 
 
 def delay_ms(rule: FlowLaw, times: Times) -> FloatArray:

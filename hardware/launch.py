@@ -5,6 +5,7 @@ TensorRT-LLM gathers prompts, or waits until every attention rank has one. Each 
 steps.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -32,6 +33,8 @@ class Launch(Struct, frozen=True, forbid_unknown_fields=True):
     """Format of the cache; empty where it follows from the weights'."""
     memory_fraction: float | None = None
     """Of the GPU, as the engine counts it; None: the engine's default."""
+    version: str = ""
+    """Of the engine; empty, or no number: that of the tables."""
     drawn: bool = False
     """Whether lengths are drawn below the nominal ones; else all requests have the nominal lengths."""
 
@@ -63,6 +66,19 @@ class Launches:
         looks, alone = (self.receive_interval - 1.0) / 2.0, ranks == 1.0
         gathers = window(self.batch_wait, per_step)
         return looks + np.where(alone, gathers, balance * window(self.balance_wait, ranks * per_step))
+
+
+def before(version: str, limit: str) -> bool:
+    """Whether an engine's version is older; one that is no number, such as a nightly build, is not.
+
+    >>> before("0.9.2", "0.18"), before("0.18.0", "0.18"), before("nightly", "0.18")
+    (True, False, False)
+    """
+    found, most = (re.match(r"\d+(\.\d+)*", each) for each in (version, limit))
+    if found is None or most is None:
+        return False
+    numbers = [[int(part) for part in each.group().split(".")] for each in (found, most)]
+    return numbers[0] < numbers[1]
 
 
 def window(most: FloatArray, per_step: FloatArray) -> FloatArray:

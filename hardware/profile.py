@@ -102,6 +102,17 @@ class StepsLaw(_Part, frozen=True, tag_field="law", tag="steps"):
     littles_law_cap: bool
 
 
+class Older(_Part, frozen=True):
+    """Versions of an engine that ran experts by slower kernels than the tables know."""
+
+    before: str
+    """The first version that did not."""
+    experts: tuple[str, ...]
+    """Formats of the experts."""
+    slowdown: float
+    """How much longer their steps took."""
+
+
 class FlowLaw(_Part, frozen=True, tag_field="law", tag="flow"):
     """Workers that mix prefill chunks with decoding, in a steady flow (``aicfg.hardware.flow``)."""
 
@@ -123,6 +134,7 @@ class FlowLaw(_Part, frozen=True, tag_field="law", tag="flow"):
     """Share of ``first_token_ms`` and ``_steps`` where answers are made text in processes of their own."""
     balance: float = 1.0
     """Share of the longest wait for balance among attention ranks that is really waited."""
+    older: Older | None = None
 
 
 Aggregated = StepsLaw | FlowLaw

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.flow import Times, burst_ms, in_step, launched_ttft_ms, tpot_ms
 from aicfg.hardware.host import Stack, host_ms, stack_of
 from aicfg.hardware.interpolation import FloatArray
-from aicfg.hardware.launch import Launch, Launches
+from aicfg.hardware.launch import Launch, Launches, before
 from aicfg.hardware.phases import decode_ms, prefill_ms
 from aicfg.hardware.profile import Disaggregated, FlowLaw, Host, StepsLaw
 from aicfg.hardware.workload import Workload
@@ -38,6 +39,8 @@ class AggregatedRun:
     launches: Launches
     ranks: FloatArray
     """Attention ranks that take requests together."""
+    older: NDArray[np.bool_]
+    """Whether the engine's version is one that ran these experts by slower kernels."""
 
     def latency(self, rule: FlowLaw, host: Host, waves: float) -> Latency:
         """Of runs with ``waves`` requests a client.
@@ -45,12 +48,14 @@ class AggregatedRun:
         Clients beyond what the cache holds wait for their turn: as long as a request takes, for each time
         that the clients exceed the places (Little's law).
         """
-        together = in_step(rule, self.launches.drawn)
-        tpot = tpot_ms(rule, host, self.times, together)
-        steady = launched_ttft_ms(rule, self.times, tpot, self.launches, self.ranks)
-        first = steady + burst_ms(rule, self.times, waves, together)
-        served = self.times.mixed_ms * self.times.chunks + self.times.steps * self.times.progress * tpot
-        in_line = served * (self.clients / self.times.batch - 1.0)
+        together, times = in_step(rule, self.launches.drawn), self.times
+        if rule.older:
+            times = times.longer(np.where(self.older, rule.older.slowdown, 1.0))
+        tpot = tpot_ms(rule, host, times, together)
+        steady = launched_ttft_ms(rule, times, tpot, self.launches, self.ranks)
+        first = steady + burst_ms(rule, times, waves, together)
+        served = times.mixed_ms * times.chunks + times.steps * times.progress * tpot
+        in_line = served * (self.clients / times.batch - 1.0)
         return Latency(first + in_line, tpot)
 
 
@@ -102,12 +107,22 @@ def aggregated_run(
     """Of (N,) clients a rank, each prompt in one step; without ``launches`` (N,) by the engine's defaults."""
     running = np.minimum(clients, most_requests(model, layout))
     chunk = np.full(len(clients), model.workload.isl)
+    launches = launches or [Launch()] * len(clients)
     return AggregatedRun(
         times=model.aggregated(layout).times(running, chunk),
         clients=clients,
-        launches=Launches.of(launches or [Launch()] * len(clients)),
+        launches=Launches.of(launches),
         ranks=np.full(len(clients), float(layout.dp)),
+        older=np.array([_older(model, each.version) for each in launches]),
     )
+
+
+def _older(model: ServingModel, version: str) -> bool:
+    rule = model.profile.aggregated[model.tables.backend]
+    known = rule.older if isinstance(rule, FlowLaw) else None
+    if known is None or model.architecture.moe is None:
+        return False
+    return model.quant.moe in known.experts and before(version, known.before)
 
 
 def disaggregated_run(

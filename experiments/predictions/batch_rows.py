@@ -135,7 +135,8 @@ def _launched(row: Row, told: Mapping[str, str]) -> Row:
     )
     recipe = recipes().of(about)
     given = {name: _setting(told, name) for name in Launch.__struct_fields__ if told.get(name)}
-    row = replace(row, launch=structs.replace(launch_of(recipe), **given))
+    launch = structs.replace(launch_of(recipe), version=about.version)
+    row = replace(row, launch=structs.replace(launch, **given))
     if recipe is None or not recipe.attention_dp or len(row.workers) > 1:
         return row
     ((role, worker),) = row.workers
