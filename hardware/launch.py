@@ -5,6 +5,7 @@ TensorRT-LLM gathers prompts, or waits until every attention rank has one. Each 
 steps.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -37,6 +38,8 @@ class Launch(Struct, frozen=True, forbid_unknown_fields=True):
     """Of the engine; empty, or no number: that of the tables."""
     drawn: bool = False
     """Whether lengths are drawn below the nominal ones; else all requests have the nominal lengths."""
+    decode_batch_limit: float = math.inf
+    """Requests that an attention rank of a decode worker takes at most (TensorRT-LLM ``max_batch_size``)."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Launches:
     balance_wait: FloatArray
     postprocess_apart: NDArray[np.bool_]
     drawn: NDArray[np.bool_]
+    decode_batch_limit: FloatArray
 
     @classmethod
     def of(cls, each: Sequence[Launch]) -> "Launches":

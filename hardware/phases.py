@@ -11,9 +11,11 @@ from aicfg.hardware.step import StepModel
 from aicfg.hardware.workload import Speculative, Workload
 
 
-def prefill_ms(step: StepModel, workload: Workload, batch: FloatArray, rule: Phases) -> FloatArray:
-    """Time in ms to prefill ``batch`` (N,) whole prompts at once."""
-    return step.prefill_ms(batch, workload.isl, workload.prefix) * rule.prefill_correction
+def prefill_ms(
+    step: StepModel, workload: Workload, batch: FloatArray, rule: Phases, alone: bool = False
+) -> FloatArray:
+    """Time in ms to prefill ``batch`` (N,) whole prompts at once; ``alone``, on one rank of a worker."""
+    return step.prefill_ms(batch, workload.isl, workload.prefix, alone) * rule.prefill_correction
 
 
 def decode_ms(

@@ -64,6 +64,9 @@ class DisaggregatedRun:
     """What runs of prefill and decode workers are made of, at N numbers of clients."""
 
     prefill_ms: FloatArray
+    """A prompt on each rank of a prefill worker."""
+    lone_prefill_ms: FloatArray
+    """A prompt on one rank, the others of the worker idle."""
     transfer_ms: FloatArray
     clients: FloatArray
     """Of each prefill rank."""
@@ -71,17 +74,32 @@ class DisaggregatedRun:
     """Kernel time of each token, averaged over an answer."""
     decoding: FloatArray
     """Requests of each decode rank."""
+    waiting: FloatArray
+    """Clients over requests that decode, at least 1: more than the decode workers take wait for their turn."""
+    tokens: FloatArray
+    """Of an answer, after the first."""
     progress: float
     """Tokens that a request gains in a decode step."""
     stack: Stack
     """Of the decode workers."""
 
     def latency(self, rule: Disaggregated, host: Host, backend: str, waves: float) -> Latency:
-        """Of runs with ``waves`` requests a client."""
+        """Of runs with ``waves`` requests a client.
+
+        Where clients outnumber the places of the decode workers, a request takes as long as the answers
+        before it (Little's law), if its prompt does not take longer still.
+        """
+        tpot = self.decode_ms + host_ms(host, self.decoding, self.stack) / self.progress
+        answer = self.tokens * tpot
         opening = rule.burst[backend] * self.clients * self.prefill_ms / (2.0 * waves)
-        own = rule.ttft_factor * self.prefill_ms + self.transfer_ms
-        beside = host_ms(host, self.decoding, self.stack) / self.progress
-        return Latency(rule.first_token_ms[backend] + own + opening, self.decode_ms + beside)
+        own = rule.ttft_factor * self._prompt_ms(answer) + self.transfer_ms
+        first = rule.first_token_ms[backend] + own + opening
+        return Latency(np.maximum(first, answer * (self.waiting - 1.0)), tpot)
+
+    def _prompt_ms(self, answer_ms: FloatArray) -> FloatArray:
+        """A prompt beside those of the worker's other ranks: as many as these are busy."""
+        busy = np.minimum(self.clients * self.prefill_ms / (self.prefill_ms + answer_ms), 1.0)
+        return self.lone_prefill_ms + busy * (self.prefill_ms - self.lone_prefill_ms)
 
 
 def drawn(workload: Workload, share: float) -> Workload:
@@ -130,20 +148,29 @@ def disaggregated_run(
     decode: tuple[ServingModel, Layout, int],
     clients: FloatArray,
     prefill_batch: float = 1.0,
+    launches: Sequence[Launch] | None = None,
 ) -> DisaggregatedRun:
-    """Of (N,) clients in all; each role is a model, its layout, and how many workers there are."""
+    """Of (N,) clients in all; each role is a model, its layout, and how many workers there are.
+
+    Without ``launches`` (N,) by the engine's defaults.
+    """
     giver, prefills, givers = prefill
     taker, decodes, takers = decode
     rules = taker.profile.phases
-    batch = np.full(len(clients), prefill_batch)
+    batch, each = np.full(len(clients), prefill_batch), np.ones(len(clients))
     share = np.maximum(clients / (takers * decodes.dp * decodes.pp), 1.0)
-    step = decode_ms(taker.step("decode", decodes), taker.workload, share, rules, taker.speculative)
+    limits = Launches.of(launches or [Launch()] * len(clients)).decode_batch_limit
+    decoding = np.minimum(share, limits)
+    prompts, answers = giver.step("prefill", prefills), taker.step("decode", decodes)
     return DisaggregatedRun(
-        prefill_ms=prefill_ms(giver.step("prefill", prefills), giver.workload, batch, rules),
-        transfer_ms=np.full(len(clients), giver.kv_transfer_ms(prefills)),
+        prefill_ms=prefill_ms(prompts, giver.workload, batch, rules),
+        lone_prefill_ms=prefill_ms(prompts, giver.workload, batch, rules, alone=True),
+        transfer_ms=giver.kv_transfer_ms(prefills) * each,
         clients=clients / (givers * prefills.dp * prefills.pp),
-        decode_ms=step,
-        decoding=share,
+        decode_ms=decode_ms(answers, taker.workload, decoding, rules, taker.speculative),
+        decoding=decoding,
+        waiting=share / decoding,
+        tokens=(taker.workload.osl - 1.0) * each,
         progress=taker.speculative.progress,
         stack=stack_of(taker.architecture, decodes),
     )

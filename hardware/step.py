@@ -14,8 +14,12 @@ from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.load import Decoding, Prompts, StepLoad
 from aicfg.hardware.pricing import Pricing
 from aicfg.model_specs.operations import (
+    AllToAll,
     AttentionKernel,
     DeltaRule,
+    ExpertCompute,
+    ExpertExchange,
+    Experts,
     FirstMeasured,
     KimiDelta,
     Operation,
@@ -24,6 +28,8 @@ from aicfg.model_specs.operations import (
 
 KERNELS = get_args(AttentionKernel)
 RECURRENCES = (DeltaRule, KimiDelta, StateSpace)
+POOLED = (AllToAll, ExpertCompute, ExpertExchange, Experts)
+"""What sees the tokens of all attention ranks."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,20 @@ class StepModel:
     pricing: Pricing
     decode_scale: float = 1.0
 
-    def prefill_ms(self, batch: FloatArray, isl: int, prefix: int) -> FloatArray:
-        """A step that prefills (Q,) whole prompts behind ``prefix`` cached tokens each."""
+    def prefill_ms(self, batch: FloatArray, isl: int, prefix: int, alone: bool = False) -> FloatArray:
+        """A step that prefills (Q,) whole prompts behind ``prefix`` cached tokens each.
+
+        They are on every attention rank; ``alone``, on one of them, so that the experts see its tokens only.
+        """
         new = float(isl - prefix)
         load = StepLoad(batch * new, batch, prompts=_prompts(batch, new, prefix))
-        return self.pricing.total(self.prefill, load)
+        shared = tuple(op for op in self.prefill if isinstance(op, POOLED)) if alone else ()
+        if not shared:
+            return self.pricing.total(self.prefill, load)
+        own = tuple(op for op in self.prefill if not isinstance(op, POOLED))
+        ranks = max(op.dp for op in shared if not isinstance(op, AllToAll))
+        few = StepLoad(load.tokens / ranks, batch, prompts=load.prompts)
+        return self.pricing.total(own, load) + self.pricing.total(shared, few)
 
     def decode_ms(self, queries: FloatArray, lengths: FloatArray, weights: FloatArray) -> FloatArray:
         """A step that decodes (Q,) tokens, averaged over cached lengths (S,) with weights (S,)."""

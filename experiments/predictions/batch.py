@@ -168,7 +168,7 @@ def _run(
         steps = isinstance(model.profile.aggregated[model.tables.backend], StepsLaw)
         return by_steps(model, layout, share) if steps else aggregated_run(model, layout, share, launches)
     prefill, decode = ((model, *each) for each in roles)
-    return disaggregated_run(prefill, decode, clients, key.workers[0][1].batch or 1.0)
+    return disaggregated_run(prefill, decode, clients, key.workers[0][1].batch or 1.0, launches)
 
 
 def latency(group: Group, profile: Profile) -> Latency:

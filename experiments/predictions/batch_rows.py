@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from aicfg.experiments.predictions.recipes import Told, by_data, launch_of, recipes
+from aicfg.experiments.predictions.recipes import Told, launch_of, layouts_of, recipe_of
 from aicfg.hardware.curves import Role
 from aicfg.hardware.launch import Launch
 from aicfg.model_specs.errors import InputError, nearest
@@ -123,6 +123,8 @@ def _understood(row_id: str, told: Mapping[str, str]) -> Row:
 
 def _launched(row: Row, told: Mapping[str, str]) -> Row:
     """The row as its recipe launched it, if there is one; what the row itself says of that goes first."""
+    prefill, decode = (row.workers[0][1], row.workers[-1][1])
+    pooled = len(row.workers) == 2
     about = Told(
         backend=row.backend,
         model=row.model,
@@ -131,16 +133,24 @@ def _launched(row: Row, told: Mapping[str, str]) -> Row:
         lengths=(row.isl, row.osl),
         version=told.get("backend_version", ""),
         clients=row.concurrency,
-        tp=row.workers[0][1].layout.tp,
+        tp=prefill.layout.tp,
+        prefills=prefill.workers if pooled else 0,
+        decodes=decode.workers if pooled else 0,
+        decode_gpus=decode.layout.gpus if pooled else 0,
     )
-    recipe = recipes().of(about)
+    recipe = recipe_of(about)
+    pools = recipe.pools_for(about) if recipe is not None else None
     given = {name: _setting(told, name) for name in Launch.__struct_fields__ if told.get(name)}
-    launch = structs.replace(launch_of(recipe), version=about.version)
-    row = replace(row, launch=structs.replace(launch, **given))
-    if recipe is None or not recipe.attention_dp or len(row.workers) > 1:
-        return row
-    ((role, worker),) = row.workers
-    return replace(row, workers=((role, replace(worker, layout=by_data(worker.layout))),))
+    launch = structs.replace(launch_of(recipe, pools), version=about.version)
+    layouts = layouts_of(recipe, pools, [worker.layout for _, worker in row.workers])
+    return replace(
+        row,
+        launch=structs.replace(launch, **given),
+        workers=tuple(
+            (role, replace(worker, layout=layout))
+            for (role, worker), layout in zip(row.workers, layouts, strict=True)
+        ),
+    )
 
 
 def _setting(told: Mapping[str, str], name: str) -> float | bool | str:

@@ -1,9 +1,12 @@
 """How the server of a measured row was launched: what the public benchmark's recipe says, and the row itself.
 
 Tables of measurements record a layout and a load, not the flags that make prompts wait. ``recipes.yaml`` has
-those of the benchmark that most public measurements come from, with their sources.
+those of the benchmark that most public measurements come from, with their sources; ``pools.yaml`` those of its
+disaggregated runs.
 """
 
+import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +16,36 @@ from aicfg.hardware.launch import Launch
 from aicfg.model_specs.layout import Layout
 
 Lengths = tuple[int, int]
+FILES = ("pools.yaml", "recipes.yaml")
+"""In the order in which they are asked."""
+
+
+class Pools(msgspec.Struct, frozen=True):
+    """Prefill and decode workers of a disaggregated run, and the most requests that a decode rank takes."""
+
+    prefills: int
+    decodes: int
+    kind: str
+    """How a decode worker splits attention and experts: ``tp``, ``tep``, ``dp`` or ``dep``."""
+    gpus: int
+    """Of a decode worker."""
+    batch: int
+
+    @property
+    def decode(self) -> Layout:
+        """The layout of a decode worker."""
+        degrees = {"dp" if self.kind[0] == "d" else "tp": self.gpus}
+        degrees["moe_ep" if self.kind[1] == "e" else "moe_tp"] = self.gpus
+        return Layout(**degrees)
+
+
+@cache
+def pools_of(name: str) -> Pools:
+    """What the name of a recipe says, such as ``ctx1_gen5_tep8_batch16``."""
+    found = re.fullmatch(r"ctx(\d+)_gen(\d+)_(tp|tep|dp|dep)(\d+)_batch(\d+)", name)
+    assert found is not None, f"{name}: not the name of a recipe of pools"
+    prefills, decodes, kind, gpus, batch = found.groups()
+    return Pools(int(prefills), int(decodes), kind, int(gpus), int(batch))
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,8 +54,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backend: str
     model: str
     """Beginning of the model's name, without its organisation, in lower case."""
-    launch: dict[str, float | bool | str]
     source: str
+    launch: dict[str, float | bool | str] = {}
     systems: tuple[str, ...] = ()
     weights: str = ""
     """Format of the dense products."""
@@ -33,6 +66,20 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tp_below: int = 1 << 30
     attention_dp: bool = False
     """Whether attention was split by data, although the rows record tp alone."""
+    pools: dict[str, tuple[int, ...]] = {}
+    """Of disaggregated runs: names of their pools, and the clients that each was run with (none: any)."""
+    prefill: dict[str, int] = {}
+    """Degrees of their prefill workers; empty where rows are right."""
+
+    def pools_for(self, told: "Told") -> Pools | None:
+        """Those that a row of a disaggregated run was made with."""
+        shape = (told.prefills, told.decodes, told.decode_gpus)
+        for name, clients in self.pools.items():
+            pools = pools_of(name)
+            same = shape == (pools.prefills, pools.decodes, pools.gpus)
+            if same and (not clients or told.clients in clients):
+                return pools
+        return None
 
     def holds(self, told: "Told") -> bool:
         """Whether it stands for a row."""
@@ -45,6 +92,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             and (self.versions is None or told.version in self.versions)
             and told.clients >= self.clients_from
             and told.tp < self.tp_below
+            and (not self.pools or self.pools_for(told) is not None)
         )
 
 
@@ -72,22 +120,44 @@ class Told(msgspec.Struct, frozen=True):
     version: str
     clients: int
     tp: int
+    prefills: int = 0
+    """Prefill workers of a disaggregated run."""
+    decodes: int = 0
+    """Its decode workers."""
+    decode_gpus: int = 0
+    """GPUs of one of them."""
 
 
 @cache
-def recipes() -> Recipes:
-    """The recipes that are shipped."""
+def recipes() -> tuple[Recipes, ...]:
+    """The recipes that are shipped, by file."""
     import yaml
 
-    text = Path(__file__).with_name("recipes.yaml").read_text(encoding="utf-8")
-    return msgspec.convert(yaml.safe_load(text), Recipes)
+    texts = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in FILES]
+    return tuple(msgspec.convert(yaml.safe_load(text), Recipes) for text in texts)
 
 
-def launch_of(recipe: Recipe | None) -> Launch:
+def recipe_of(told: Told) -> Recipe | None:
+    """The first recipe of any file that stands for a row."""
+    return next((found for each in recipes() if (found := each.of(told)) is not None), None)
+
+
+def launch_of(recipe: Recipe | None, pools: Pools | None) -> Launch:
     """The launch that a recipe states; lengths are drawn wherever there is one."""
     if recipe is None:
         return Launch()
-    return msgspec.convert({"drawn": True, **recipe.launch}, Launch)
+    limit = {} if pools is None else {"decode_batch_limit": float(pools.batch)}
+    return msgspec.convert({"drawn": True, **limit, **recipe.launch}, Launch)
+
+
+def layouts_of(recipe: Recipe | None, pools: Pools | None, told: Sequence[Layout]) -> list[Layout]:
+    """The layouts that were run, one a worker, where rows record others."""
+    if recipe is None:
+        return list(told)
+    if pools is not None:
+        prefill, _ = told
+        return [Layout(**recipe.prefill) if recipe.prefill else prefill, pools.decode]
+    return [by_data(each) for each in told] if recipe.attention_dp and len(told) == 1 else list(told)
 
 
 def by_data(layout: Layout) -> Layout:

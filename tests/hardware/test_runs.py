@@ -6,6 +6,7 @@ from msgspec import structs
 
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
+from aicfg.hardware.launch import Launch
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.profile import FlowLaw, load_profile
 from aicfg.hardware.runs import aggregated_run, by_steps, disaggregated_run, drawn, most_requests
@@ -87,6 +88,33 @@ def test_pools_share_the_clients_out() -> None:
     burst = rule.burst["vllm"] * one.prefill_ms * 32 / 20
     assert slow.ttft_ms - fast.ttft_ms == pytest.approx(burst)
     assert two.decoding == 32
+
+
+def test_clients_beyond_the_decode_places_wait() -> None:
+    """Half the places: TPOT of the places' batch, and in line as long as an answer takes."""
+    model, layout = serving(), Layout(tp=2)
+    rule, host = PROFILE.disaggregated, PROFILE.host["vllm"]
+    pools = (model, layout, 8), (model, layout, 1)
+    free = disaggregated_run(*pools, np.array([32.0, 64.0])).latency(rule, host, "vllm", 10.0)
+    few = [Launch(decode_batch_limit=32.0)] * 2
+    full = disaggregated_run(*pools, np.array([32.0, 64.0]), launches=few).latency(rule, host, "vllm", 10.0)
+    assert full.ttft_ms[0] == free.ttft_ms[0]
+    assert full.tpot_ms.tolist() == [free.tpot_ms[0]] * 2
+    assert full.ttft_ms[1] == pytest.approx(999 * free.tpot_ms[0])
+
+
+def test_a_lone_prompt_has_the_experts_to_itself() -> None:
+    """With attention data parallelism a prompt beside idle ranks takes less than one beside busy ranks."""
+    arch, system = load_architecture("Qwen/Qwen3-235B-A22B"), load_system("h200_sxm")
+    tables = open_tables("h200_sxm", "trtllm")
+    quant = fitting_quant(arch, infer(arch), system, tables, DataMode.SILICON)
+    model = ServingModel(arch, quant, Workload(4000, 1000), system, tables, PROFILE)
+    layout = Layout(dp=8, moe_ep=8)
+    run = disaggregated_run((model, layout, 1), (model, layout, 1), np.array([1.0, 8000.0]))
+    assert (run.lone_prefill_ms < 0.8 * run.prefill_ms).all()
+    first = run.latency(PROFILE.disaggregated, PROFILE.host["trtllm"], "trtllm", INFINITE).ttft_ms
+    more = PROFILE.disaggregated.ttft_factor * (run.prefill_ms - run.lone_prefill_ms)[0]
+    assert 0.9 * more < first[1] - first[0] <= more
 
 
 def test_the_other_law_knows_no_burst() -> None:
