@@ -75,7 +75,7 @@ class DisaggregatedRun:
     decoding: FloatArray
     """Requests of each decode rank."""
     waiting: FloatArray
-    """Clients over requests that decode, at least 1: more than the decode workers take wait for their turn."""
+    """Clients over places to decode, at least 1: more than there are wait for their turn."""
     tokens: FloatArray
     """Of an answer, after the first."""
     progress: float

@@ -1,8 +1,8 @@
 """How the server of a measured row was launched: what the public benchmark's recipe says, and the row itself.
 
 Tables of measurements record a layout and a load, not the flags that make prompts wait. ``recipes.yaml`` has
-those of the benchmark that most public measurements come from, with their sources; ``pools.yaml`` those of its
-disaggregated runs.
+those of the benchmark that most public measurements come from, with their sources;
+``pools.yaml`` those of its disaggregated runs.
 """
 
 import re
