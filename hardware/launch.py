@@ -35,7 +35,9 @@ class Launch(Struct, frozen=True, forbid_unknown_fields=True):
     memory_fraction: float | None = None
     """Of the GPU, as the engine counts it; None: the engine's default."""
     version: str = ""
-    """Of the engine; empty, or no number: that of the tables."""
+    """Of the engine; empty where it is not known."""
+    measured_on: str = ""
+    """Day of the run, as in 2026-01-31; empty where it is not known."""
     drawn: bool = False
     """Whether lengths are drawn below the nominal ones; else all requests have the nominal lengths."""
     decode_batch_limit: float = math.inf

@@ -107,10 +107,14 @@ class Older(_Part, frozen=True):
 
     before: str
     """The first version that did not."""
+    until: str
+    """Last day of runs whose version is not known and that count as older."""
     experts: tuple[str, ...]
     """Formats of the experts."""
     slowdown: float
     """How much longer their steps took."""
+    blackwell: bool = False
+    """Whether that holds on GPUs with FP4 alone."""
 
 
 class FlowLaw(_Part, frozen=True, tag_field="law", tag="flow"):

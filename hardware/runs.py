@@ -131,16 +131,21 @@ def aggregated_run(
         clients=clients,
         launches=Launches.of(launches),
         ranks=np.full(len(clients), float(layout.dp)),
-        older=np.array([_older(model, each.version) for each in launches]),
+        older=np.array([_older(model, each) for each in launches]),
     )
 
 
-def _older(model: ServingModel, version: str) -> bool:
+def _older(model: ServingModel, launch: Launch) -> bool:
+    """Whether a run's engine computed such experts by slower kernels than the tables know."""
     rule = model.profile.aggregated[model.tables.backend]
     known = rule.older if isinstance(rule, FlowLaw) else None
-    if known is None or model.architecture.moe is None:
+    if known is None or model.architecture.moe is None or model.quant.moe not in known.experts:
         return False
-    return model.quant.moe in known.experts and before(version, known.before)
+    if known.blackwell and "fp4" not in model.system.flops:
+        return False
+    if launch.version:
+        return before(launch.version, known.before)
+    return "" < launch.measured_on <= known.until
 
 
 def disaggregated_run(

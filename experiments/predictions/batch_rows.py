@@ -22,6 +22,8 @@ MODES = ("agg", "disagg")
 KV_CACHES = ("bfloat16", "fp8")
 ANSWERS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 DEFAULTS = Launch()
+SETTINGS = tuple(name for name in Launch.__struct_fields__ if name not in ("version", "measured_on"))
+"""What a row may say of its launch in columns of the same names."""
 ROLES: dict[str, dict[Role, str]] = {
     "agg": {"agg": ""},
     "disagg": {"prefill": "prefill_", "decode": "decode_"},
@@ -140,8 +142,9 @@ def _launched(row: Row, told: Mapping[str, str]) -> Row:
     )
     recipe = recipe_of(about)
     pools = recipe.pools_for(about) if recipe is not None else None
-    given = {name: _setting(told, name) for name in Launch.__struct_fields__ if told.get(name)}
-    launch = structs.replace(launch_of(recipe, pools), version=about.version)
+    given = {name: _setting(told, name) for name in SETTINGS if told.get(name)}
+    run_of = {"version": about.version, "measured_on": told.get("measured_on", "")}
+    launch = structs.replace(launch_of(recipe, pools), **run_of)
     layouts = layouts_of(recipe, pools, [worker.layout for _, worker in row.workers])
     return replace(
         row,
