@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aicfg.experiments.ask.loader import load
     from aicfg.experiments.peer.api import cli_default, cli_exp, cli_recommend, cli_support
     from aicfg.experiments.peer.api_points import EstimateResult, cli_estimate, cli_generate
-    from aicfg.experiments.peer.result import CLIResult, NoFeasibleConfigError, RequestError
+    from aicfg.experiments.peer.forms.result import CLIResult, NoFeasibleConfigError, RequestError
     from aicfg.experiments.plans.plan import Certificate, Explanation, Plan, PoolPlan, Relaxation, Sources
     from aicfg.experiments.around.prices import price
     from aicfg.experiments.ask.schema import (
@@ -50,7 +50,7 @@ _HOMES = {
     "aicfg.experiments.ask.loader": ("load",),
     "aicfg.experiments.peer.api": ("cli_default", "cli_exp", "cli_recommend", "cli_support"),
     "aicfg.experiments.peer.api_points": ("EstimateResult", "cli_estimate", "cli_generate"),
-    "aicfg.experiments.peer.result": ("CLIResult", "NoFeasibleConfigError", "RequestError"),
+    "aicfg.experiments.peer.forms.result": ("CLIResult", "NoFeasibleConfigError", "RequestError"),
     "aicfg.experiments.plans.plan": ("Certificate", "Explanation", "Plan", "PoolPlan", "Relaxation", "Sources"),
     "aicfg.experiments.around.prices": ("price",),
     "aicfg.experiments.ask.schema": (
