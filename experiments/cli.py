@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 
 from aicfg.experiments.commands.grammar import run as run_own
-from aicfg.experiments.peer.command import HELP as PEER_COMMANDS
-from aicfg.experiments.peer.command import run as run_peer
-from aicfg.experiments.peer.command import words
+from aicfg.experiments.peer.commands.dispatch import HELP as PEER_COMMANDS
+from aicfg.experiments.peer.commands.dispatch import run as run_peer
+from aicfg.experiments.peer.commands.dispatch import words
 from aicfg.model_specs.errors import AicfgError
 
 

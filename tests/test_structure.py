@@ -9,11 +9,29 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = ("model_specs", "hardware", "solver", "experiments")
-WITHIN_EXPERIMENTS = (
-    *("progress", "ask", "plans", "solving", "around", "capacity", "api", "predictions", "calibration"),
-    *("deploy", "reports", "commands", "peer", "cli"),
-)
-"""Files and folders of ``experiments/``: each imports only from those before it."""
+WITHIN = {
+    "experiments": (
+        *("progress", "ask", "plans", "solving", "around", "capacity", "api", "predictions", "calibration"),
+        *("deploy", "reports", "commands", "peer", "cli"),
+    ),
+    "experiments/deploy": (
+        *(
+            "names",
+            "command",
+            "yaml_text",
+            "dialect",
+            "release",
+            "flag_values",
+            "facts",
+            "settings",
+            "worker",
+        ),
+        *("deployment", "placement", "record", "servers", "targets", "write", "checks"),
+    ),
+    "experiments/peer": ("requests", "answers", "forms", "commands", "api", "api_points"),
+}
+"""Files and folders of a folder, in the order in which they may import each other: only from those before."""
+MAX_FILES = 15
 SOURCES = sorted(path for package in ORDER for path in (ROOT / package).rglob("*.py"))
 HEAVY = ("pandas", "pyomo", "ortools", "matplotlib", "pyarrow", "huggingface_hub")
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 320, 45
@@ -27,7 +45,7 @@ def imports(path: Path) -> list[tuple[str, int]]:
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno} imports relatively"
-            found.append((node.module or "", node.lineno))
+            found += [(f"{node.module}.{alias.name}", node.lineno) for alias in node.names]
     return found
 
 
@@ -41,32 +59,35 @@ def test_imports_run_one_way(path: Path) -> None:
             assert ORDER.index(parts[1]) <= rank, f"{path}:{line} imports {module} against the direction"
 
 
-@pytest.mark.parametrize("name", WITHIN_EXPERIMENTS)
-def test_imports_run_one_way_within_experiments(name: str) -> None:
-    """Imports within functions count too; a file or folder that is not in the order fails."""
-    folder = ROOT / "experiments" / name
-    earlier = WITHIN_EXPERIMENTS[: WITHIN_EXPERIMENTS.index(name) + 1]
-    for path in folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]:
+@pytest.mark.parametrize("folder", WITHIN)
+def test_imports_run_one_way_within_a_folder(folder: str) -> None:
+    """Each part imports from itself and from those before it alone, within functions too."""
+    order, package = WITHIN[folder], ["aicfg", *folder.split("/")]
+    for path in (ROOT / folder).rglob("*.py"):
+        own = path.relative_to(ROOT / folder).parts[0].removesuffix(".py")
         for module, line in imports(path):
             parts = module.split(".")
-            if parts[:2] == ["aicfg", "experiments"]:
-                assert parts[2:3] and parts[2] in earlier, f"{path}:{line} imports {module}"
+            if own in order and parts[: len(package)] == package:
+                used = parts[len(package)]
+                assert used in order[: order.index(own) + 1], f"{path}:{line} imports {module}"
 
 
-def test_every_part_of_experiments_is_in_the_order() -> None:
-    """Nothing stands beside the order: what is at the top of ``experiments/`` is one of its parts."""
-    parts = {path.stem for path in (ROOT / "experiments").glob("*.py")} - {"__init__"}
-    parts |= {path.parent.name for path in (ROOT / "experiments").glob("*/__init__.py")}
-    assert parts == set(WITHIN_EXPERIMENTS)
+@pytest.mark.parametrize("folder", WITHIN)
+def test_every_part_of_a_folder_is_in_its_order(folder: str) -> None:
+    """Nothing stands beside the order."""
+    parts = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__"}
+    parts |= {path.parent.name for path in (ROOT / folder).glob("*/__init__.py")}
+    assert parts == set(WITHIN[folder])
 
 
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "experiments").rglob("__init__.py")), ids=lambda path: path.parent.name
 )
 def test_folders_of_experiments_import_nothing(path: Path) -> None:
-    """A folder says what is in it, and importing one of its files imports no other."""
+    """A folder says what is in it, is no heap, and importing one of its files imports no other."""
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     assert not imports(path)
+    assert len([*path.parent.glob("*.py")]) - 1 <= MAX_FILES
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -10,13 +10,10 @@ Everything is imported when it is first used, so ``import aicfg`` itself costs n
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aicfg.experiments.api import solve, solve_all
-    from aicfg.experiments.predictions.estimate import Estimate, PoolEstimate, Worker, estimate
-    from aicfg.experiments.ask.loader import load
-    from aicfg.experiments.peer.api import cli_default, cli_exp, cli_recommend, cli_support
-    from aicfg.experiments.peer.api_points import EstimateResult, cli_estimate, cli_generate
-    from aicfg.experiments.peer.result import CLIResult, NoFeasibleConfigError, RequestError
-    from aicfg.experiments.plans.plan import Certificate, Explanation, Plan, PoolPlan, Relaxation, Sources
     from aicfg.experiments.around.prices import price
+    from aicfg.experiments.around.sweep import sweep
+    from aicfg.experiments.around.whatif import whatif
+    from aicfg.experiments.ask.loader import load
     from aicfg.experiments.ask.schema import (
         Experiment,
         Fleet,
@@ -36,23 +33,23 @@ if TYPE_CHECKING:
         Spare,
         WorkloadClass,
     )
+    from aicfg.experiments.peer.api import cli_default, cli_exp, cli_recommend, cli_support
+    from aicfg.experiments.peer.api_points import EstimateResult, cli_estimate, cli_generate
+    from aicfg.experiments.peer.forms.result import CLIResult, NoFeasibleConfigError, RequestError
+    from aicfg.experiments.plans.plan import Certificate, Explanation, Plan, PoolPlan, Relaxation, Sources
     from aicfg.experiments.plans.shares import Part, Step
+    from aicfg.experiments.predictions.estimate import Estimate, PoolEstimate, Worker, estimate
     from aicfg.experiments.predictions.simulate import Simulation, simulate
-    from aicfg.experiments.around.sweep import sweep
-    from aicfg.experiments.around.whatif import whatif
     from aicfg.model_specs.errors import AicfgError, InputError
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "aicfg.experiments.api": ("solve", "solve_all"),
-    "aicfg.experiments.predictions.estimate": ("Estimate", "PoolEstimate", "Worker", "estimate"),
-    "aicfg.experiments.ask.loader": ("load",),
-    "aicfg.experiments.peer.api": ("cli_default", "cli_exp", "cli_recommend", "cli_support"),
-    "aicfg.experiments.peer.api_points": ("EstimateResult", "cli_estimate", "cli_generate"),
-    "aicfg.experiments.peer.result": ("CLIResult", "NoFeasibleConfigError", "RequestError"),
-    "aicfg.experiments.plans.plan": ("Certificate", "Explanation", "Plan", "PoolPlan", "Relaxation", "Sources"),
     "aicfg.experiments.around.prices": ("price",),
+    "aicfg.experiments.around.sweep": ("sweep",),
+    "aicfg.experiments.around.whatif": ("whatif",),
+    "aicfg.experiments.ask.loader": ("load",),
     "aicfg.experiments.ask.schema": (
         "Experiment",
         "Fleet",
@@ -72,10 +69,13 @@ _HOMES = {
         "Spare",
         "WorkloadClass",
     ),
+    "aicfg.experiments.peer.api": ("cli_default", "cli_exp", "cli_recommend", "cli_support"),
+    "aicfg.experiments.peer.api_points": ("EstimateResult", "cli_estimate", "cli_generate"),
+    "aicfg.experiments.peer.forms.result": ("CLIResult", "NoFeasibleConfigError", "RequestError"),
+    "aicfg.experiments.plans.plan": ("Certificate", "Explanation", "Plan", "PoolPlan", "Relaxation", "Sources"),
     "aicfg.experiments.plans.shares": ("Part", "Step"),
+    "aicfg.experiments.predictions.estimate": ("Estimate", "PoolEstimate", "Worker", "estimate"),
     "aicfg.experiments.predictions.simulate": ("Simulation", "simulate"),
-    "aicfg.experiments.around.sweep": ("sweep",),
-    "aicfg.experiments.around.whatif": ("whatif",),
     "aicfg.model_specs.errors": ("AicfgError", "InputError"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -5,10 +5,10 @@
 >>> result.chosen_exp, result.best_configs["disagg"].head()
 """
 
+from aicfg.experiments.peer.answers.supporting import Support
 from aicfg.experiments.peer.api import cli_default, cli_exp, cli_recommend, cli_support
 from aicfg.experiments.peer.api_points import EstimateResult, cli_estimate, cli_generate
-from aicfg.experiments.peer.result import CLIResult, NoFeasibleConfigError, RequestError
-from aicfg.experiments.peer.supporting import Support
+from aicfg.experiments.peer.forms.result import CLIResult, NoFeasibleConfigError, RequestError
 
 __all__ = [
     "CLIResult",

@@ -12,7 +12,7 @@ FAULTY = 2
 
 def add_deploy_arguments(command: ArgumentParser) -> None:
     """Arguments of ``aicfg deploy``."""
-    from aicfg.experiments.deploy.options import add_generator_options
+    from aicfg.experiments.deploy.settings.options import add_generator_options
 
     command.set_defaults(run=run_deploy)
     command.add_argument("plan", nargs="?", metavar="PLAN", help="a saved plan.json, or the word check")
@@ -40,7 +40,7 @@ def add_deploy_arguments(command: ArgumentParser) -> None:
 def run_deploy(options: Namespace) -> int:
     """Write or check deployment files; the exit code."""
     if options.generator_help is not None:
-        from aicfg.experiments.deploy.settings_help import help_text
+        from aicfg.experiments.deploy.settings.help import help_text
 
         print(help_text(None if options.generator_help == "all" else options.generator_help))
         return 0
@@ -57,9 +57,9 @@ def run_deploy(options: Namespace) -> int:
 
 def _write(options: Namespace) -> int:
     from aicfg.experiments.deploy.deployment import deployment
-    from aicfg.experiments.deploy.options import generator_settings
     from aicfg.experiments.deploy.record import record
-    from aicfg.experiments.deploy.settings import Settings
+    from aicfg.experiments.deploy.settings.options import generator_settings
+    from aicfg.experiments.deploy.settings.schema import Settings
     from aicfg.experiments.deploy.write import notes, write_deployment
 
     plan = _plan(Path(options.plan))
@@ -84,7 +84,7 @@ def _plan(path: Path) -> Plan:
 
 
 def _check(folder: str | None) -> int:
-    from aicfg.experiments.deploy.check_folder import check_folder
+    from aicfg.experiments.deploy.checks.folder import check_folder
 
     if folder is None:
         raise InputError("deploy check: the folder is missing: aicfg deploy check DIR")

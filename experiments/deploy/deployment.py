@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from aicfg.experiments.deploy import names
 from aicfg.experiments.deploy.facts import model_facts
-from aicfg.experiments.deploy.settings import Settings
-from aicfg.experiments.deploy.settings_checks import check_settings
+from aicfg.experiments.deploy.settings.checks import check_settings
+from aicfg.experiments.deploy.settings.schema import Settings
 from aicfg.experiments.deploy.worker import Asked, WorkerType, worker_type
 from aicfg.experiments.plans.capacity_figures import WorkPlan
 from aicfg.experiments.plans.plan import Plan, PoolPlan

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aicfg.experiments.deploy.facts import ModelFacts
-from aicfg.experiments.deploy.settings import EngineParams
+from aicfg.experiments.deploy.settings.schema import EngineParams
 from aicfg.experiments.plans.plan import PoolPlan
 from aicfg.model_specs.errors import InputError
 

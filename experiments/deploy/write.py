@@ -7,17 +7,17 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from aicfg.experiments.deploy import target_compose, target_llmd
-from aicfg.experiments.deploy.bench import bench_files, bench_job
 from aicfg.experiments.deploy.deployment import Deployment, deployment
 from aicfg.experiments.deploy.record import FILE as RECORD
 from aicfg.experiments.deploy.record import record_text
 from aicfg.experiments.deploy.release import release
-from aicfg.experiments.deploy.server import dynamo, plain
-from aicfg.experiments.deploy.settings import Settings
-from aicfg.experiments.deploy.target_bare import dynamo_scripts, plain_scripts
-from aicfg.experiments.deploy.target_dynamo_k8s import dynamo_manifests, frontend_url
-from aicfg.experiments.deploy.target_lws import PORT, lws_manifests
+from aicfg.experiments.deploy.servers.server import dynamo, plain
+from aicfg.experiments.deploy.settings.schema import Settings
+from aicfg.experiments.deploy.targets import compose, llmd
+from aicfg.experiments.deploy.targets.bare import dynamo_scripts, plain_scripts
+from aicfg.experiments.deploy.targets.bench import bench_files, bench_job
+from aicfg.experiments.deploy.targets.dynamo_k8s import dynamo_manifests, frontend_url
+from aicfg.experiments.deploy.targets.lws import PORT, lws_manifests
 from aicfg.experiments.plans.plan import Plan
 from aicfg.model_specs.errors import InputError, nearest
 
@@ -47,7 +47,7 @@ def _lws(deployed: Deployment) -> Files:
 
 
 def _compose(deployed: Deployment) -> Files:
-    return target_compose.compose(deployed) | bench_files(deployed)
+    return compose.compose(deployed) | bench_files(deployed)
 
 
 _RENDER: dict[str, Callable[[Deployment], Files]] = {
@@ -56,10 +56,10 @@ _RENDER: dict[str, Callable[[Deployment], Files]] = {
     "bare": _bare,
     "lws": _lws,
     "compose": _compose,
-    "llm-d": target_llmd.llmd_values,
+    "llm-d": llmd.llmd_values,
 }
 TARGETS = tuple(_RENDER)
-_WHY_NOT = {"compose": target_compose.why_not, "llm-d": target_llmd.why_not}
+_WHY_NOT = {"compose": compose.why_not, "llm-d": llmd.why_not}
 
 
 def render(plan: Plan, settings: Settings | None = None, targets: Sequence[str] | None = None) -> Files:
@@ -70,7 +70,7 @@ def render(plan: Plan, settings: Settings | None = None, targets: Sequence[str] 
     plan
         Any plan with workers.
     settings
-        What the user sets beside it (``settings_reading.read_settings``).
+        What the user sets beside it (``settings.reading.read_settings``).
     targets
         Some of ``TARGETS``; by default all that can hold the plan.
 

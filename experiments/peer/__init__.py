@@ -1,6 +1,6 @@
 """AIConfigurator's commands, files and Python functions, on our solver.
 
-``command`` tells its command lines from ours, ``request`` and ``documents`` read what is asked, ``translate``
-says it in our own keys, ``outcome`` solves it, and ``report``, ``rows`` and ``folder`` give the answer in its
-forms. ``api`` holds the functions that its users import.
+``requests`` reads what is asked and says it in our own keys, ``answers`` solves it, ``forms`` gives the
+answer in its reports, rows and folders, and ``commands`` are its command lines. ``api`` and ``api_points``
+hold the functions that its users import.
 """

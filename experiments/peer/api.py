@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aicfg.experiments.ask.schema import DEFAULT_PROFILE, MAX_GPUS
-from aicfg.experiments.peer.comparison import Comparison, compared
-from aicfg.experiments.peer.documents import read_requests
-from aicfg.experiments.peer.outcome import Wanted, outcomes
-from aicfg.experiments.peer.request import Entry, Request, request_of
-from aicfg.experiments.peer.result import CLIResult, NoFeasibleConfigError, RequestError, result_of
-from aicfg.experiments.peer.several import spread
-from aicfg.experiments.peer.supporting import Support, support
-from aicfg.experiments.peer.translate import Settings
+from aicfg.experiments.peer.answers.comparison import Comparison, compared
+from aicfg.experiments.peer.answers.outcome import Wanted, outcomes
+from aicfg.experiments.peer.answers.supporting import Support, support
+from aicfg.experiments.peer.forms.result import CLIResult, NoFeasibleConfigError, RequestError, result_of
+from aicfg.experiments.peer.requests.documents import read_requests
+from aicfg.experiments.peer.requests.request import Entry, Request, request_of
+from aicfg.experiments.peer.requests.several import spread
+from aicfg.experiments.peer.requests.translate import Settings
 from aicfg.model_specs.errors import InputError
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def _result(
     every, names = spread(requests)
     wanted = Wanted(top_n=top_n, strict=bool(more.get("strict_sla")))
     if any(load):
-        from aicfg.experiments.peer.recommend import load_of, recommended
+        from aicfg.experiments.peer.answers.recommend import load_of, recommended
 
         target = load_of(every[0], request_rate=load[0], concurrency=load[1])
         comparison = recommended(every, names, settings, wanted, target)
@@ -240,9 +240,9 @@ def _some_plan(found: CLIResult) -> CLIResult:
 
 
 def _saved(comparison: Comparison, settings: Settings, save_dir: Path, more: Mapping[str, Any]) -> str:
-    from aicfg.experiments.peer.folder import save
-    from aicfg.experiments.peer.handing_on import generator_of_call
-    from aicfg.experiments.peer.report import report
+    from aicfg.experiments.peer.forms.folder import save
+    from aicfg.experiments.peer.forms.handing_on import generator_of_call
+    from aicfg.experiments.peer.forms.report import report
 
     return str(
         save(comparison, settings, save_dir, report(comparison), deploy=generator_of_call(more).deploy)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from aicfg.experiments.ask.schema import DEFAULT_PROFILE
+from aicfg.experiments.peer.answers.naive import naive, solved
 from aicfg.experiments.peer.api import _requests_only, _settings
-from aicfg.experiments.peer.keys import COMPONENTS
-from aicfg.experiments.peer.naive import naive, solved
+from aicfg.experiments.peer.requests.keys import COMPONENTS
 from aicfg.experiments.predictions.estimate import Estimate, PoolEstimate, Worker, estimate
 from aicfg.model_specs.errors import InputError, nearest
 
@@ -270,8 +270,8 @@ def cli_generate(
     DoesNotFitError
         When the GPUs cannot hold the model; it says what would.
     """
-    from aicfg.experiments.peer.command_generate import folder_name
-    from aicfg.experiments.peer.handing_on import artifacts, generator_of_call, write_files
+    from aicfg.experiments.peer.commands.generate import folder_name
+    from aicfg.experiments.peer.forms.handing_on import artifacts, generator_of_call, write_files
 
     settings, folder = _settings(profile, more.get("systems_paths")), None
     with _requests_only():

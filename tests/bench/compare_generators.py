@@ -60,7 +60,7 @@ def main() -> None:
 
 def report(whose: str, folder: Path, gpus: str) -> None:
     """Findings of one folder, counted by kind."""
-    lists = ["--flags-dir", DEPLOY / "flags", "--crd-dir", DEPLOY / "crd"]
+    lists = ["--flags-dir", DEPLOY / "flags", "--crd-dir", DEPLOY / "checks" / "crd"]
     done = subprocess.run(
         [sys.executable, VALIDATOR, folder, "--total-gpus", gpus, *lists, "--json"],
         capture_output=True,

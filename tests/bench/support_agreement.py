@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aicfg.experiments.api import solve
-from aicfg.experiments.peer.supporting import support
-from aicfg.experiments.peer.translate import Settings
+from aicfg.experiments.peer.answers.supporting import support
+from aicfg.experiments.peer.requests.translate import Settings
 from aicfg.experiments.plans.words import layout
 from aicfg.hardware.places import Places
 from aicfg.model_specs.errors import AicfgError

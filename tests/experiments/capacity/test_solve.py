@@ -12,7 +12,7 @@ from aicfg.experiments.ask.loader import load
 from aicfg.experiments.ask.options import Options
 from aicfg.experiments.cli import main
 from aicfg.experiments.deploy.deployment import deployment
-from aicfg.experiments.deploy.settings import Settings
+from aicfg.experiments.deploy.settings.schema import Settings
 from aicfg.experiments.plans.plan import Plan
 from aicfg.experiments.reports.plan import report_text
 from aicfg.model_specs.errors import InputError

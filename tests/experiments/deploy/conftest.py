@@ -40,7 +40,7 @@ def validate(validator: ModuleType) -> Callable[..., tuple[Findings, dict[str, A
     ) -> tuple[Findings, dict[str, Any]]:
         asked = Namespace(
             flags_dir=DEPLOY / "flags",
-            crd_dir=DEPLOY / "crd",
+            crd_dir=DEPLOY / "checks" / "crd",
             vllm="0.24.0",
             sglang=sglang,
             trtllm="1.3.0rc",

@@ -8,7 +8,7 @@ from deploy_plans import CASES, MOE, plan, pool
 
 from aicfg.experiments.deploy.deployment import Deployment, deployment
 from aicfg.experiments.deploy.placement import place
-from aicfg.experiments.deploy.settings import EngineParams, Node, Params, Settings
+from aicfg.experiments.deploy.settings.schema import EngineParams, Node, Params, Settings
 from aicfg.model_specs.errors import InputError
 
 

@@ -5,9 +5,9 @@ from deploy_plans import plan, pool
 
 from aicfg.experiments.deploy.deployment import deployment
 from aicfg.experiments.deploy.dialect import exact_dialect
-from aicfg.experiments.deploy.engine_sglang import facts
 from aicfg.experiments.deploy.facts import model_facts
-from aicfg.experiments.deploy.settings import Settings
+from aicfg.experiments.deploy.servers.sglang import facts
+from aicfg.experiments.deploy.settings.schema import Settings
 from aicfg.model_specs.errors import InputError
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from deploy_plans import CASES, MOE, plan, pool
 
-from aicfg.experiments.deploy.settings import Settings
+from aicfg.experiments.deploy.settings.schema import Settings
 from aicfg.experiments.deploy.write import render
 from aicfg.experiments.plans.plan import Plan
 

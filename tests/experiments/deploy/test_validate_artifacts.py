@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from deploy_plans import CASES, Case
 
-from aicfg.experiments.deploy.settings import K8s, Settings
+from aicfg.experiments.deploy.settings.schema import K8s, Settings
 from aicfg.experiments.deploy.write import put_files, render
 from aicfg.experiments.plans.plan import Plan
 

@@ -16,8 +16,8 @@ from aicfg.cli import (
     cli_recommend,
     cli_support,
 )
-from aicfg.experiments.peer.naive import DoesNotFitError
-from aicfg.experiments.peer.rows import columns
+from aicfg.experiments.peer.answers.naive import DoesNotFitError
+from aicfg.experiments.peer.forms.rows import columns
 
 MODEL = "Qwen/Qwen3-32B-FP8"
 SHORT = {"backend": "vllm", "isl": 2000, "osl": 200}
