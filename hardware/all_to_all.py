@@ -15,6 +15,7 @@ from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import Source
 from aicfg.hardware.pricing import Pricing, prices
 from aicfg.hardware.sweep import Sweep
+from aicfg.hardware.tables.siblings import same_racks
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError, Tables
 from aicfg.model_specs.operations import AllToAll
 from aicfg.model_specs.quantization import element_bytes
@@ -117,7 +118,10 @@ def exchange_curve(pricing: Pricing, op: AllToAll) -> "ExchangeCurve":
             raise MissingDataError(f"{op.transport} has no wire format for {pricing.quant.moe} experts")
         nodes = nodes_of(op.moe_ep, system.gpus_per_node)
         wire = Wire(op.transport, op.stage, dtype, op.moe_ep, nodes, *shape)
+        lend = not pricing.profile.graph.deepep_before_rack
         curves = budgets(tables, wire)
+        if not curves and lend and (curves := lent_by_racks(tables, wire)):
+            return ExchangeCurve(_at_budget(tables, wire, curves), lent=True)
         if curves or nodes == 1 or op.transport not in ONE_NODE_LENDS:
             return ExchangeCurve(_at_budget(tables, wire, curves), lent=False)
         wire = replace(wire, group=one_node_group(tables.backend, system.gpus_per_node), nodes=1)
@@ -160,6 +164,20 @@ def budgets(tables: Tables, wire: Wire) -> Budgets:
         for sms, curve in read(tables, wire):
             found.setdefault(sms, curve)
     return found
+
+
+def lent_by_racks(tables: Tables, wire: Wire) -> Budgets:
+    """The same exchange over a rack's NVLink: of another number of experts, or of a rack with the same links.
+
+    How many experts there are hardly matters: a token goes to as many GPUs as it has chosen experts.
+    """
+    for source in (tables, *same_racks(tables)):
+        shapes = {key[4:] for key in source.keys("trtllm_alltoall")}
+        near = [int(shape[2]) for shape in shapes if shape[:2] == wire.shape[:2]]
+        for experts in sorted(near, key=lambda each: abs(each - wire.experts)):
+            if found := dict(_rack(source, replace(wire, experts=experts))):
+                return found
+    return {}
 
 
 def _unified(tables: Tables, wire: Wire) -> Iterator[tuple[int, Curve]]:

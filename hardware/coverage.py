@@ -7,7 +7,15 @@ engine sends) and the experts' compute as well. Rules: those of AIConfigurator 0
 from dataclasses import dataclass
 from functools import lru_cache
 
-from aicfg.hardware.all_to_all import ONE_NODE_LENDS, Wire, budgets, nodes_of, one_node_group, wire_dtype
+from aicfg.hardware.all_to_all import (
+    ONE_NODE_LENDS,
+    Wire,
+    budgets,
+    lent_by_racks,
+    nodes_of,
+    one_node_group,
+    wire_dtype,
+)
 from aicfg.hardware.expert_tables import WIDE_FAMILY, measured_groups
 from aicfg.hardware.system import System
 from aicfg.hardware.tables.store import Tables
@@ -41,6 +49,9 @@ TRANSPORTS = (
     Transport("nvlink_one_sided", ("trtllm",), ("prefill", "decode"), RACK_SM),
 )
 """In the order of preference."""
+RACK_TRANSPORTS = tuple(each for each in TRANSPORTS if each.least_sm == RACK_SM)
+RACK_FIRST = (*RACK_TRANSPORTS[::-1], *(each for each in TRANSPORTS if each not in RACK_TRANSPORTS))
+"""As TensorRT-LLM chooses inside a rack: one-sided, two-sided, then DeepEP (its ``CommunicationFactory``)."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +72,19 @@ def transports(
     layout: Layout,
     role: str,
     replicated: bool = True,
+    rack_first: bool = False,
 ) -> tuple[str | None, str | None]:
     """The transports of a worker in prefill and in decode; both None where its experts stay on collectives.
 
     A worker of role ``decode`` needs both as ``agg`` does (its weights are those of the prefill step), one of
     role ``prefill`` only its own. A phase that is not needed is left None. Without attention data parallelism
-    every rank has all tokens already: unless ``replicated``, vLLM then exchanges nothing and sums.
+    every rank has all tokens already: unless ``replicated``, vLLM then exchanges nothing and sums. Where
+    ``rack_first``, TensorRT-LLM reaches what lies in one rack over its NVLink, measured here or on its like.
     """
     if not replicated and tables.backend == "vllm" and layout.dp <= 1:
         return None, None
     phases: tuple[Phase, ...] = ("prefill", "decode")
-    found = {phase: large_ep_transport(tables, system, layer, layout, phase) for phase in phases}
+    found = {phase: large_ep_transport(tables, system, layer, layout, phase, rack_first) for phase in phases}
     needed: tuple[Phase, ...] = ("prefill",) if role == "prefill" else phases
     if any(found[phase] is None for phase in needed):
         return None, None
@@ -79,7 +92,12 @@ def transports(
 
 
 def large_ep_transport(
-    tables: Tables, system: System, layer: ExpertLayer, layout: Layout, phase: Phase
+    tables: Tables,
+    system: System,
+    layer: ExpertLayer,
+    layout: Layout,
+    phase: Phase,
+    rack_first: bool = False,
 ) -> str | None:
     """The first transport that serves one layout in one phase; None: collectives.
 
@@ -87,29 +105,46 @@ def large_ep_transport(
     """
     if layout.moe_tp != 1 or layout.moe_ep <= 1 or (tables.backend == "trtllm" and layout.dp <= 1):
         return None
-    for transport in TRANSPORTS:
+    within_rack = rack_first and layout.moe_ep <= system.gpus_per_rack
+    for transport in RACK_FIRST if within_rack else TRANSPORTS:
         if tables.backend not in transport.backends or phase not in transport.phases:
             continue
+        lent = within_rack and transport in RACK_TRANSPORTS
         if system.sm >= transport.least_sm and _serves(
-            tables, system, layer, transport, layout.moe_ep, phase
+            tables, system, layer, transport, layout.moe_ep, phase, lent
         ):
             return transport.name
     return None
 
 
 def _serves(
-    tables: Tables, system: System, layer: ExpertLayer, transport: Transport, group: int, phase: Phase
+    tables: Tables,
+    system: System,
+    layer: ExpertLayer,
+    transport: Transport,
+    group: int,
+    phase: Phase,
+    lent: bool,
 ) -> bool:
-    """Whether exchange and compute of a group were measured, and its kernels can route the layer."""
+    """Whether exchange and compute of a group were measured, and its kernels can route the layer.
+
+    ``lent``: an exchange that racks lend will do.
+    """
     if layer.topk > MOST_CHOSEN_EXPERTS or group > layer.experts or layer.experts % group:
         return False
     computed = group in computed_groups(tables, layer, phase)
-    return computed and _exchanged(tables, system.gpus_per_node, layer, transport.name, group, phase)
+    return computed and _exchanged(tables, system.gpus_per_node, layer, transport.name, group, phase, lent)
 
 
 @lru_cache(maxsize=1024)
 def _exchanged(
-    tables: Tables, gpus_per_node: int, layer: ExpertLayer, transport: str, group: int, phase: Phase
+    tables: Tables,
+    gpus_per_node: int,
+    layer: ExpertLayer,
+    transport: str,
+    group: int,
+    phase: Phase,
+    lent: bool,
 ) -> bool:
     """Whether both ways were measured, for the group itself or for the one that stands for it."""
     nodes = nodes_of(group, gpus_per_node)
@@ -121,11 +156,15 @@ def _exchanged(
     shape = (layer.hidden, layer.topk, layer.experts)
     return any(
         all(
-            dtype is not None and budgets(tables, Wire(transport, stage, dtype, *span, *shape))
+            dtype is not None and _measured(tables, Wire(transport, stage, dtype, *span, *shape), lent)
             for stage, dtype in zip(stages, dtypes, strict=True)
         )
         for span in spans
     )
+
+
+def _measured(tables: Tables, wire: Wire, lent: bool) -> bool:
+    return bool(budgets(tables, wire) or (lent and lent_by_racks(tables, wire)))
 
 
 @lru_cache(maxsize=256)

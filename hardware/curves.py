@@ -169,8 +169,15 @@ class ServingModel:
         from aicfg.hardware.coverage import ExpertLayer, transports  # brings the tables of experts
 
         layer = ExpertLayer(self.architecture.hidden_size, moe.inner, moe.topk, moe.experts, self.quant.moe)
+        counts = self.profile.graph
         prefill, decode = transports(
-            self.tables, self.system, layer, layout, role, self.profile.graph.alltoall_of_replicated
+            self.tables,
+            self.system,
+            layer,
+            layout,
+            role,
+            counts.alltoall_of_replicated,
+            not counts.deepep_before_rack,
         )
         return Graph(self.tables.backend, prefill, decode, self.profile.graph)
 

@@ -19,6 +19,8 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     """On vLLM, charge latent-attention models two all-reduces a layer on top of the expert exchange."""
     alltoall_of_replicated: bool = False
     """On vLLM, charge an all-to-all to the experts where every rank has all tokens (no attention ranks)."""
+    deepep_before_rack: bool = False
+    """On TensorRT-LLM, charge DeepEP where it was measured, not the all-to-all over a rack's NVLink."""
     attention_reduction_beside_alltoall: bool = True
     """Sum the attention output over tp where an all-to-all, which does not sum, reaches the experts."""
     short_wide_graph: bool = False

@@ -1,5 +1,6 @@
 """All-to-alls of large expert groups: formats on the wire, measured curves, and what stands in for them."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -7,11 +8,11 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from aicfg.hardware.all_to_all import wire_dtype
+from aicfg.hardware.all_to_all import Wire, budgets, lent_by_racks, wire_dtype
 from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import DataMode, Source
 from aicfg.hardware.pricing import Pricing
-from aicfg.hardware.tables.store import Grid, Key, MissingDataError
+from aicfg.hardware.tables.store import Grid, Key, MissingDataError, open_tables
 from aicfg.model_specs.operations import AllToAll, Split
 
 Priced = Callable[..., Pricing]
@@ -123,3 +124,17 @@ def test_light_sends_each_token_once_to_every_other_gpu_of_its_experts(priced: P
     there = 64 * 7 * 7168 / 450e9 * 1000.0
     assert pricing.price(A2A, load(64)) == pytest.approx([there])
     assert pricing.price(replace(A2A, stage="combine"), load(64)) == pytest.approx([2 * there])
+
+
+def test_a_rack_lends_its_exchange() -> None:
+    """Kimi's 384 experts on GB300 go over NVLink as DeepSeek's 256 do on GB200."""
+    gb200, gb300 = (open_tables(name, "trtllm") for name in ("gb200", "gb300"))
+    wire = Wire("nvlink_two_sided", "dispatch", "nvfp4", 8, 2, 7168, 8, 256)
+    (tokens, times) = budgets(gb200, wire)[0]
+    for tables, experts in ((gb200, 384), (gb300, 256), (gb300, 384)):
+        asked = dataclasses.replace(wire, experts=experts)
+        assert not budgets(tables, asked)
+        lent = lent_by_racks(tables, asked)[0]
+        assert (lent[0] == tokens).all() and (lent[1] == times).all()
+    assert not lent_by_racks(open_tables("b200_sxm", "trtllm"), wire)
+    assert not lent_by_racks(gb200, dataclasses.replace(wire, hidden=6144))

@@ -40,6 +40,23 @@ def test_h200_serves_deepseek_in_these_groups(
     assert transports(tables, system, DEEPSEEK, layout, "agg") == wanted
 
 
+@pytest.mark.parametrize(
+    ("system_name", "dtype", "wanted"),
+    [
+        ("gb200", "nvfp4", ("nvlink_one_sided", "nvlink_two_sided")),
+        ("gb300", "nvfp4", ("nvlink_one_sided", "nvlink_two_sided")),
+        ("gb200", "fp8_block", ("nvlink_two_sided", "nvlink_two_sided")),
+        ("b200_sxm", "nvfp4", ("trtllm_deepep_ht", "trtllm_deepep_ll")),
+    ],
+)
+def test_a_rack_has_an_exchange_of_its_own(system_name: str, dtype: str, wanted: tuple[str, str]) -> None:
+    """TensorRT-LLM uses NVLink in a rack, measured there or on one like it; the peer charges DeepEP."""
+    tables, system = open_tables(system_name, "trtllm"), load_system(system_name)
+    layer, layout = replace(DEEPSEEK, dtype=dtype), Layout(dp=8, moe_ep=8)
+    assert transports(tables, system, layer, layout, "decode", rack_first=True) == wanted
+    assert transports(tables, system, layer, layout, "decode") == ("trtllm_deepep_ht", "trtllm_deepep_ll")
+
+
 def covered(curve: MadeCurve, *stages: str, computed: bool = True) -> dict[str, dict[Key, Any]]:
     """DeepEP of SGLang's decoding in one node, with or without its experts' compute."""
     values = {f"{stage}_avg_t_us": curve([8], [1.0]) for stage in stages}
