@@ -83,6 +83,8 @@ class Engine:
     """What every first token takes beside computing."""
     first_token_steps: float = 0.0
     """Decode steps until a prompt is seen and its token sent."""
+    prompt: float = 1.0
+    """How much longer than it is computed a prompt takes until its first token."""
     most_requests: float = np.inf
     """Requests in flight at most."""
 
@@ -177,6 +179,9 @@ class _Run:
         engine, count = self.engine, max(1, len(self.decoding))
         length = self.length / count if self.decoding else float(self._isl[self.asked])
         delay = engine.first_token_ms + engine.first_token_steps * engine.costs.decode_ms(count, length)
+        if engine.prompt > 1.0:
+            whole = [(self.requests.prefix, self._isl[self.asked])]
+            delay += (engine.prompt - 1.0) * engine.costs.mixed_ms(whole, 0, 0.0)
         self._arrival[self.asked] = at
         self.coming.append((at + delay, self.asked))
         self.asked += 1

@@ -184,6 +184,7 @@ def engine_at(model: ServingModel, layout: Layout, batch: int, chunk: int) -> En
         interference=rule.interference,
         first_token_ms=rule.first_token_ms,
         first_token_steps=rule.first_token_steps,
+        prompt=rule.prompt,
     )
 
 

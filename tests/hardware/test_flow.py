@@ -8,18 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicfg.hardware.flow import MOST_BUSY, Times, burst_ms, host_ms, tpot_ms, ttft_ms
-from aicfg.hardware.profile import FlowLaw, Host
+from aicfg.hardware.flow import MOST_BUSY, Times, burst_ms, in_step, launched_ttft_ms, tpot_ms, ttft_ms
+from aicfg.hardware.host import NO_HOST, Stack
+from aicfg.hardware.launch import Launch, Launches
+from aicfg.hardware.profile import FlowLaw
 
 BESIDE = FlowLaw("beside", 1.0, 0.0, 0.0, 0.0, 1.0)
 ALONE = msgspec.structs.replace(BESIDE, prompts="alone")
-NO_HOST = Host(0.0, 0.0, 0.0)
 
 
 def times(batch: float, steps: float = 1000.0) -> Times:
     """A rank whose decode step takes 10 ms, and 40 ms with a prompt."""
     one = np.ones(1)
-    return Times(batch * one, 10 * one, 40 * one, 30 * one, one, one, steps * one, 1.0, 60, 0)
+    return Times(batch * one, 10 * one, 40 * one, 30 * one, one, one, steps * one, 1.0, Stack(60.0, 0.0, 1.0))
 
 
 def test_a_lone_request_decodes_undisturbed() -> None:
@@ -41,15 +42,47 @@ def test_no_step_has_more_than_one_chunk() -> None:
     assert tpot_ms(ALONE, NO_HOST, times(500, steps=100)) > 100
 
 
-def test_host_time_by_layer_and_by_request() -> None:
-    """60 layers of 10 µs, 20 of them with 30 µs more, and 100 requests of 5 µs: 1.7 ms."""
-    assert host_ms(Host(10.0, 30.0, 5.0), np.array([100.0]), 60, 20) == pytest.approx(1.7)
-
-
 def test_an_opening_burst_waits_for_half_of_itself() -> None:
     """100 prompts of 30 ms at once: 1,500 ms on average, of one in ten requests."""
     assert burst_ms(BESIDE, times(100), 10.0) == pytest.approx(150)
     assert burst_ms(BESIDE, times(100), float("inf")) == 0.0
+
+
+def test_requests_in_step_are_a_burst_in_every_wave() -> None:
+    """Alike and computed alone: each waits for half of all prompts, before its first token and after."""
+    drawn = np.array([False, True])
+    assert in_step(ALONE, drawn).tolist() == [True, False]
+    assert not in_step(BESIDE, drawn).any()
+    assert burst_ms(ALONE, times(100), 10.0, in_step(ALONE, drawn)) == pytest.approx([1500, 150])
+    assert tpot_ms(ALONE, NO_HOST, times(101), in_step(ALONE, drawn)) == pytest.approx([12, 14])
+
+
+def test_a_prompt_takes_longer_than_its_kernels() -> None:
+    """A quarter more of a prompt's 40 ms is 10 ms of TTFT, and nothing of TPOT."""
+    longer = msgspec.structs.replace(BESIDE, prompt=1.25)
+    assert ttft_ms(longer, times(1), np.array([10.0])) == pytest.approx(50)
+    assert tpot_ms(longer, NO_HOST, times(101)) == tpot_ms(BESIDE, NO_HOST, times(101))
+
+
+def test_what_a_launch_lets_prompts_wait() -> None:
+    """Without settings as in the steady state; each wait costs its steps; answers made apart cost less."""
+    rule = msgspec.structs.replace(
+        BESIDE, first_token_ms=80.0, first_token_steps=3.0, apart=0.25, balance=0.5
+    )
+    tpot, alone = np.array([10.0]), np.ones(1)
+
+    def ttft(launch: Launch, ranks: float = 1.0) -> float:
+        found = launched_ttft_ms(rule, times(1), tpot, Launches.of([launch]), ranks * alone)
+        return float(found[0])
+
+    plain = ttft(Launch())
+    assert plain == pytest.approx(float(ttft_ms(rule, times(1), tpot)[0])) == pytest.approx(80 + 30 + 40)
+    assert ttft(Launch(receive_interval=11.0)) - plain == pytest.approx(50)
+    assert ttft(Launch(postprocess_apart=True)) - plain == pytest.approx(-0.75 * 110)
+    assert 190 < ttft(Launch(batch_wait=20.0)) - plain < 200
+    assert ttft(Launch(balance_wait=20.0)) == plain
+    assert 90 < ttft(Launch(balance_wait=20.0), ranks=8.0) - plain < 100
+    assert ttft(Launch(batch_wait=20.0), ranks=8.0) == plain
 
 
 @given(st.floats(1, 2000), st.floats(1, 2000), st.floats(0, 2))
@@ -60,6 +93,13 @@ def test_more_clients_wait_longer(few: float, many: float, queue: float) -> None
     found = [(tpot := tpot_ms(rule, NO_HOST, times(n)), ttft_ms(rule, times(n), tpot)) for n in (few, many)]
     assert found[0][0] <= found[1][0] + 1e-9
     assert found[1][1] <= 40 * (1 + queue * MOST_BUSY / (1 - MOST_BUSY)) + 1e-6
+
+
+def test_longer_steps() -> None:
+    """Steps of half as much again: TPOT and TTFT too."""
+    slow = times(101).longer(np.array([1.5]))
+    assert tpot_ms(ALONE, NO_HOST, slow) == pytest.approx(1.5 * tpot_ms(ALONE, NO_HOST, times(101)))
+    assert ttft_ms(ALONE, slow, np.array([15.0])) == pytest.approx(60)
 
 
 def test_drafts_share_a_step() -> None:

@@ -8,9 +8,10 @@ from msgspec import structs
 
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
+from aicfg.hardware.host import NO_HOST
 from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import DataMode
-from aicfg.hardware.profile import FlowLaw, Host, Profile, load_profile, profile_names
+from aicfg.hardware.profile import FlowLaw, Profile, load_profile, profile_names
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables
 from aicfg.hardware.workload import Workload
@@ -214,10 +215,10 @@ def test_replicated_tokens_are_not_exchanged() -> None:
 
 def test_host_time_is_in_the_step() -> None:
     """Decode steps of both kinds of workers take the host's time beside their kernels'."""
-    hosts = {**OURS.host, "trtllm": Host(0.0, 0.0, 0.0)}
+    hosts = {**OURS.host, "trtllm": NO_HOST}
     with_host, without = serving(OURS), serving(structs.replace(OURS, host=hosts))
     batch, chunk, layout = np.array([64]), np.array([4000]), Layout(tp=2)
-    added = with_host.host_ms(batch.astype(float))
+    added = with_host.host_ms(layout, batch.astype(float))
     assert added > 0.3
     for role, chunks in (("agg", chunk), ("decode", None)):
         slow, fast = (model.curve(role, layout, batch, chunks) for model in (with_host, without))

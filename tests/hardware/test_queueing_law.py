@@ -45,9 +45,12 @@ def test_tails_of_ttft_in_a_closed_loop() -> None:
 
 
 def test_poisson_arrivals() -> None:
-    """Where neither prompts nor requests pile up: TPOT and TTFT within a tenth on average, P99 too."""
+    """Where neither prompts nor requests pile up: TPOT and TTFT within a tenth on average, P99 too.
+
+    P90 of TPOT is within a quarter in each of them.
+    """
     steady = [case for case in OPEN if found(case).busy <= 0.55 and found(case).elasticity <= 0.75]
     assert len(steady) >= 15
     assert np.abs(errors(steady, "tpot")).mean(axis=0).max() < 0.08
     assert np.abs(errors(steady, "ttft")).mean(axis=0).max() < 0.08
-    assert np.abs(errors(steady, "tpot")[:, 2]).max() < 0.2
+    assert np.abs(errors(steady, "tpot")[:, 2]).max() < 0.25
