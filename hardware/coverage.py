@@ -4,7 +4,7 @@ A transport serves a group where its exchange was measured (dispatch and combine
 engine sends) and the experts' compute as well. Rules: those of AIConfigurator 0.12 (performance model, §3.4).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from aicfg.hardware.all_to_all import (
@@ -16,9 +16,10 @@ from aicfg.hardware.all_to_all import (
     one_node_group,
     wire_dtype,
 )
-from aicfg.hardware.expert_tables import WIDE_FAMILY, measured_groups
+from aicfg.hardware.expert_tables import WIDE_FAMILY, measured_formats, measured_groups
 from aicfg.hardware.system import System
 from aicfg.hardware.tables.store import Tables
+from aicfg.model_specs.graph import Conventions
 from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.operations import Phase
 
@@ -26,6 +27,10 @@ MOST_CHOSEN_EXPERTS = 8
 """Experts per token that the transports' kernels can route."""
 RACK_SM = 100
 """Compute capability from which GPUs exchange over the NVLink of a rack."""
+
+
+PEERS = Conventions(alltoall_of_replicated=True, deepep_before_rack=True, wide_formats_as_measured=True)
+"""Those of AIConfigurator 0.12."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +76,21 @@ def transports(
     layer: ExpertLayer,
     layout: Layout,
     role: str,
-    replicated: bool = True,
-    rack_first: bool = False,
+    counts: Conventions = PEERS,
 ) -> tuple[str | None, str | None]:
     """The transports of a worker in prefill and in decode; both None where its experts stay on collectives.
 
     A worker of role ``decode`` needs both as ``agg`` does (its weights are those of the prefill step), one of
     role ``prefill`` only its own. A phase that is not needed is left None. Without attention data parallelism
-    every rank has all tokens already: unless ``replicated``, vLLM then exchanges nothing and sums. Where
-    ``rack_first``, TensorRT-LLM reaches what lies in one rack over its NVLink, measured here or on its like.
+    every rank has all tokens already. ``counts`` says what follows from that, and from unmeasured formats.
     """
-    if not replicated and tables.backend == "vllm" and layout.dp <= 1:
+    if not counts.alltoall_of_replicated and tables.backend == "vllm" and layout.dp <= 1:
         return None, None
     phases: tuple[Phase, ...] = ("prefill", "decode")
+    rack_first = not counts.deepep_before_rack
     found = {phase: large_ep_transport(tables, system, layer, layout, phase, rack_first) for phase in phases}
+    if role == "decode" and not counts.wide_formats_as_measured and found["decode"] is None:
+        return None, _of_any_format(tables, system, layer, layout)
     needed: tuple[Phase, ...] = ("prefill",) if role == "prefill" else phases
     if any(found[phase] is None for phase in needed):
         return None, None
@@ -115,6 +121,16 @@ def large_ep_transport(
         ):
             return transport.name
     return None
+
+
+def _of_any_format(tables: Tables, system: System, layer: ExpertLayer, layout: Layout) -> str | None:
+    """What reaches SGLang's decoding experts on several nodes, if any format's compute was measured."""
+    if tables.backend != "sglang" or layout.dp <= 1 or layout.moe_ep <= system.gpus_per_node:
+        return None
+    formats = measured_formats(tables, WIDE_FAMILY["decode"])
+    others = [replace(layer, dtype=each) for each in formats]
+    found = (large_ep_transport(tables, system, each, layout, "decode") for each in others)
+    return next((each for each in found if each is not None), None)
 
 
 def _serves(

@@ -170,15 +170,7 @@ class ServingModel:
 
         layer = ExpertLayer(self.architecture.hidden_size, moe.inner, moe.topk, moe.experts, self.quant.moe)
         counts = self.profile.graph
-        prefill, decode = transports(
-            self.tables,
-            self.system,
-            layer,
-            layout,
-            role,
-            counts.alltoall_of_replicated,
-            not counts.deepep_before_rack,
-        )
+        prefill, decode = transports(self.tables, self.system, layer, layout, role, counts)
         return Graph(self.tables.backend, prefill, decode, self.profile.graph)
 
     def aggregated(self, layout: Layout) -> AggregatedModel:

@@ -4,6 +4,7 @@ Nothing is interpolated between shapes or degrees: a layout whose shard was not 
 performance model of AIConfigurator 0.12, §3.3, §3.4 and §4.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +87,27 @@ def wide_sweep(pricing: Pricing, shape: ExpertShape, phase: str) -> Sweep:
         return _sweep(pricing, shape, dtype, grid, family)
 
     return pricing.table((family, dtype, shape, phase), open_sweep)
+
+
+def wide_sweep_of_any_format(pricing: Pricing, shape: ExpertShape, phase: str) -> Sweep:
+    """The curve of a large expert group's kernels from a format that they were measured in.
+
+    With the utilisation that they reach there; its times count as estimates.
+    """
+    own = pricing.dtype("moe")
+    for lender in measured_formats(pricing.tables, WIDE_FAMILY[phase]):
+        with suppress(MissingDataError):
+            sweep = wide_sweep(pricing.with_experts_in(lender), shape, phase)
+            asked, lent = (experts_roofline(pricing, shape, dtype) for dtype in (own, lender))
+            times = sweep.times_ms * asked(sweep.sizes) / lent(sweep.sizes)
+            every = np.ones(len(times), dtype=np.bool_)
+            return Sweep(sweep.sizes, times, asked, f"{sweep.name} in {lender}", sweep.slope, every)
+    raise MissingDataError(f"table {WIDE_FAMILY[phase]}: not measured in any format for these experts")
+
+
+def measured_formats(tables: Tables, family: str) -> tuple[str, ...]:
+    """Number formats that a family of experts was measured in."""
+    return tuple(dict.fromkeys(str(key[0]) for key in tables.keys(family)))
 
 
 def _wide_kernel(pricing: Pricing, dtype: str) -> str:

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from aicfg.hardware.expert_estimates import experts_loan
 from aicfg.hardware.expert_lenders import lent_by_engines
-from aicfg.hardware.expert_tables import ExpertShape, expert_sweep, experts_roofline, wide_sweep
+from aicfg.hardware.expert_tables import (
+    ExpertShape,
+    expert_sweep,
+    experts_roofline,
+    wide_sweep,
+    wide_sweep_of_any_format,
+)
 from aicfg.hardware.interpolation import FloatArray, IntArray
 from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import Source
@@ -96,7 +102,11 @@ class _Wide:
             sweep = wide_sweep(self.pricing, self.shape, self.phase)
         except MissingDataError:
             if self.pricing.tables.backend == "sglang":
-                raise
+                if self.pricing.profile.graph.wide_formats_as_measured:
+                    raise
+                lent = wide_sweep_of_any_format(self.pricing, self.shape, self.phase)
+                yield np.ones(len(tokens), dtype=np.bool_), lent
+                return
             plain = replace(self.shape, slots=self.shape.experts)
             yield from _Fused(self.pricing, plain).kernels(tokens)
         else:

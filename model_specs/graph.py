@@ -21,6 +21,9 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     """On vLLM, charge an all-to-all to the experts where every rank has all tokens (no attention ranks)."""
     deepep_before_rack: bool = False
     """On TensorRT-LLM, charge DeepEP where it was measured, not the all-to-all over a rack's NVLink."""
+    wide_formats_as_measured: bool = False
+    """On SGLang, leave the experts of decode workers on several nodes to collectives where the kernels behind
+    an all-to-all were measured in other formats alone."""
     attention_reduction_beside_alltoall: bool = True
     """Sum the attention output over tp where an all-to-all, which does not sum, reaches the experts."""
     short_wide_graph: bool = False

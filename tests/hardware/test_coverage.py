@@ -11,6 +11,7 @@ from aicfg.hardware.coverage import ExpertLayer, large_ep_transport, transports
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import Grid, Key, open_tables
+from aicfg.model_specs.graph import Conventions
 from aicfg.model_specs.layout import Layout
 
 Priced = Callable[..., Pricing]
@@ -53,8 +54,29 @@ def test_a_rack_has_an_exchange_of_its_own(system_name: str, dtype: str, wanted:
     """TensorRT-LLM uses NVLink in a rack, measured there or on one like it; the peer charges DeepEP."""
     tables, system = open_tables(system_name, "trtllm"), load_system(system_name)
     layer, layout = replace(DEEPSEEK, dtype=dtype), Layout(dp=8, moe_ep=8)
-    assert transports(tables, system, layer, layout, "decode", rack_first=True) == wanted
+    assert transports(tables, system, layer, layout, "decode", Conventions()) == wanted
     assert transports(tables, system, layer, layout, "decode") == ("trtllm_deepep_ht", "trtllm_deepep_ll")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "layout", "wanted"),
+    [
+        ("fp8_block", Layout(dp=32, moe_ep=32), ("deepep_ht", "deepep_ll")),
+        ("nvfp4", Layout(dp=32, moe_ep=32), (None, "deepep_ll")),
+        ("nvfp4", Layout(dp=4, moe_ep=4), (None, None)),
+        ("nvfp4", Layout(tp=32, moe_ep=32), (None, None)),
+    ],
+)
+def test_decoding_experts_of_any_format_are_reached(
+    dtype: str, layout: Layout, wanted: tuple[str | None, str | None]
+) -> None:
+    """SGLang's kernels behind DeepEP were measured in fp8; across nodes nvfp4 decodes by it all the same."""
+    tables, system = open_tables("gb300", "sglang"), load_system("gb300")
+    layer = replace(DEEPSEEK, dtype=dtype)
+    assert transports(tables, system, layer, layout, "decode", Conventions()) == wanted
+    if dtype != "fp8_block":
+        assert transports(tables, system, layer, layout, "decode") == (None, None)
+        assert transports(tables, system, layer, layout, "agg", Conventions()) == (None, None)
 
 
 def covered(curve: MadeCurve, *stages: str, computed: bool = True) -> dict[str, dict[Key, Any]]:

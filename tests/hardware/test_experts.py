@@ -168,3 +168,17 @@ def test_light_needs_no_table(priced: Priced) -> None:
     (light_ms,) = priced({}, mode=DataMode.SOL).price(OP, load(1))
     elements = 2 * 1024 + 3 * 512 + 3 * 1024 * 512
     assert light_ms == pytest.approx(2 * elements / 4.8e12 * 1000.0)
+
+
+def test_wide_kernels_lend_their_utilisation_to_another_format(priced: Priced) -> None:
+    """SGLang's kernels behind DeepEP, measured in bfloat16 at three times the speed of light, so in fp8."""
+    measured = light_grid(SHAPE, 2.0, 989.0e12, 3.0)
+    families = {"wideep_generation_moe": {("bfloat16", "even", *SHAPE): measured}}
+    op, tokens = replace(WIDE, phase="decode"), load(64, 128)
+    strict = priced(families, backend="sglang", moe="fp8")
+    with pytest.raises(MissingDataError):
+        strict.price(op, tokens)
+    lending = replace(strict.profile, graph=replace(strict.profile.graph, wide_formats_as_measured=False))
+    lent = Pricing(strict.system, strict.tables, strict.quant, lending)
+    light = priced({}, backend="sglang", moe="fp8", mode=DataMode.SOL).price(op, tokens)
+    assert lent.price(op, tokens) == pytest.approx(3.0 * light, rel=0.02)
