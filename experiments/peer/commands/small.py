@@ -45,10 +45,14 @@ def _convert(words: Sequence[str]) -> str:
 
 
 def converted(file: str, profile: str) -> str:
-    """The experiments of a file in our own form; what it asks for and is not modelled stands in comments."""
+    """The experiments of a file in our own form; what it asks for and is not modelled stands in comments.
+
+    Where it limits the workers of a replica, one replica is taken to have the whole budget.
+    """
     import yaml
 
     from aicfg.experiments.peer.requests.documents import read_requests
+    from aicfg.experiments.peer.requests.replicas import limit_constraints
     from aicfg.experiments.peer.requests.several import spread
     from aicfg.experiments.peer.requests.translate import Settings, translate
 
@@ -59,7 +63,10 @@ def converted(file: str, profile: str) -> str:
         translation = translate(request, Settings(profile))
         notes += [f"# {request.name}: {note}\n" for note in translation.notes]
         for plain in translation.experiments:
-            experiments[plain["name"]] = {key: value for key, value in plain.items() if key != "name"}
+            own = {key: value for key, value in plain.items() if key != "name"}
+            if bounds := [*own.get("constraints", ()), *limit_constraints(request)]:
+                own["constraints"] = bounds
+            experiments[plain["name"]] = own
     return "".join(notes) + yaml.safe_dump({"experiments": experiments}, sort_keys=False, allow_unicode=True)
 
 
