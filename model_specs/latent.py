@@ -25,8 +25,7 @@ from aicfg.model_specs.operations import WHOLE, Elementwise, Operation
 from aicfg.model_specs.sparse_attention import gathered_around, sparse_module
 
 _OVERLAP_PACE = 0.9
-"""What a kernel takes that starts while the last one drains (programmatic dependent launch): performance model
-§3.4."""
+"""What a kernel takes that starts while the last one drains (programmatic dependent launch): §3.4."""
 
 
 def operations(step: Step) -> tuple[Operation, ...]:
