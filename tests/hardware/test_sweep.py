@@ -35,8 +35,9 @@ def test_a_slope_goes_on_but_never_beats_light() -> None:
 
 def test_a_slope_is_that_of_the_last_octave() -> None:
     """An end point that lies low, an estimate beside measured ones, does not let times fall."""
-    low = Sweep(np.array([100.0, 200.0, 300.0, 400.0]), np.array([1.0, 2.0, 3.2, 3.0]), light, "made", True)
-    assert low(np.array([800.0])) == pytest.approx([3.0 + 4.0 * 1.0 / 2.0])
+    sizes, times = np.array([100.0, 200.0, 300.0, 400.0]), np.array([1.0, 2.0, 3.2, 3.0])
+    low = Sweep(sizes, times, lambda x: x / 1000.0, "made", slope=True)
+    assert low(np.array([800.0])) == pytest.approx([3.0 + 400.0 * (3.0 - 2.0) / 200.0])
 
 
 def test_a_single_point_says_nothing_of_less() -> None:
