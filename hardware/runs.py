@@ -149,8 +149,8 @@ def _older(model: ServingModel, launch: Launch) -> bool:
 
 
 def disaggregated_run(
-    prefill: tuple[ServingModel, Layout, int],
-    decode: tuple[ServingModel, Layout, int],
+    prefill: tuple[ServingModel, Layout, float],
+    decode: tuple[ServingModel, Layout, float],
     clients: FloatArray,
     prefill_batch: float = 1.0,
     launches: Sequence[Launch] | None = None,

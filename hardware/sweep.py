@@ -21,7 +21,7 @@ class Sweep(Struct, frozen=True):
     sizes, times_ms : (K,) measured points.
     light : speed of light in ms at a size (for the curve itself only its ratios count).
     name : what was measured, for errors.
-    slope : past the largest size, go on with the slope of its last two points, never faster than light.
+    slope : past the largest size, go on with the slope of the last octave, never faster than light.
     replaced : (K,) which times are estimates in place of implausible measurements; None: none.
     """
 
@@ -51,7 +51,8 @@ class Sweep(Struct, frozen=True):
                 times[outside] = held * self.light(x[outside])
         past = x > self.sizes[-1]
         if self.slope and len(self.sizes) > 1 and past.any():
-            rise = (self.times_ms[-1] - self.times_ms[-2]) / (self.sizes[-1] - self.sizes[-2])
+            near = min(int(np.searchsorted(self.sizes, self.sizes[-1] / 2.0)), len(self.sizes) - 2)
+            rise = (self.times_ms[-1] - self.times_ms[near]) / (self.sizes[-1] - self.sizes[near])
             on = self.times_ms[-1] + rise * (x[past] - self.sizes[-1])
             times[past] = np.maximum(on, self.light(x[past]))
         return times

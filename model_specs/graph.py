@@ -24,6 +24,9 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     wide_formats_as_measured: bool = False
     """On SGLang, leave the experts of decode workers on several nodes to collectives where the kernels behind
     an all-to-all were measured in other formats alone."""
+    wide_decode_hastened: bool = False
+    """On TensorRT-LLM, charge decoding layers behind an all-to-all a tenth less, as if their kernels alone
+    overlapped."""
     attention_reduction_beside_alltoall: bool = True
     """Sum the attention output over tp where an all-to-all, which does not sum, reaches the experts."""
     short_wide_graph: bool = False

@@ -25,8 +25,7 @@ from aicfg.model_specs.operations import WHOLE, Elementwise, Operation
 from aicfg.model_specs.sparse_attention import gathered_around, sparse_module
 
 _OVERLAP_PACE = 0.9
-"""TensorRT-LLM starts a kernel while the last one drains (programmatic dependent launch): performance model
-§3.4."""
+"""What a kernel takes that starts while the last one drains (programmatic dependent launch): §3.4."""
 
 
 def operations(step: Step) -> tuple[Operation, ...]:
@@ -50,8 +49,9 @@ def operations(step: Step) -> tuple[Operation, ...]:
 
 
 def _wide_trtllm(step: Step) -> tuple[Operation, ...]:
-    """Product by product; in decode, layers are charged at the pace of overlapping kernels."""
-    pace = _OVERLAP_PACE if step.phase == "decode" else 1
+    """Product by product; by convention, decoding layers are charged at the pace of overlapping kernels."""
+    hastened = step.phase == "decode" and step.graph.conventions.wide_decode_hastened
+    pace = _OVERLAP_PACE if hastened else 1
     layers = step.arch.num_layers * pace
     return (
         *_embedding(step),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import structs
 
 from aicfg.experiments.predictions.batch_rows import Row, RowWorker
 from aicfg.experiments.predictions.served import served, with_recipe
@@ -212,7 +213,7 @@ def _predictions(group: Group, profile: Profile) -> Iterator[Prediction]:
         yield Prediction(row.row_id, ttft, tpot, tokens, tpot * profile.tpot_margin, bounds, reason)
 
 
-def _served(model: ServingModel, role: Role, worker: RowWorker) -> tuple[Layout, int]:
+def _served(model: ServingModel, role: Role, worker: RowWorker) -> tuple[Layout, float]:
     """The layout that runs, and how many workers of it.
 
     Experts whose degrees are not recorded, or only a label, are spread as the engine can; attention ranks of
@@ -223,11 +224,12 @@ def _served(model: ServingModel, role: Role, worker: RowWorker) -> tuple[Layout,
     InputError
         If the model has no such layout at all.
     """
-    told = worker.layout
-    if model.architecture.moe is None:
-        layouts, workers = [Layout(told.tp, told.pp)], worker.workers * told.dp
+    told, moe, workers = worker.layout, model.architecture.moe, float(worker.workers)
+    if moe is None:
+        layouts, workers = [Layout(told.tp, told.pp)], workers * told.dp
     else:
-        ranks, workers = told.tp * told.dp, worker.workers
+        told, workers = _dividing(told, workers, moe.experts)
+        ranks = told.tp * told.dp
         spreads = [(told.moe_tp, told.moe_ep), (ranks, 1), (1, ranks)]
         attention = [(told.tp, told.dp), (ranks, 1)]
         layouts = [Layout(tp, told.pp, dp, 1, *experts) for tp, dp in attention for experts in spreads]
@@ -238,6 +240,19 @@ def _served(model: ServingModel, role: Role, worker: RowWorker) -> tuple[Layout,
             return layout, workers
         reasons.append(reason)
     raise InputError(f"layout {told}: {reasons[0]}")
+
+
+def _dividing(told: Layout, workers: float, experts: int) -> tuple[Layout, float]:
+    """The layout, and how many workers of it, in which every GPU holds as many experts.
+
+    An engine fills a group that does not divide the experts with replicas. Its ranks do what those of the
+    next smaller group that divides them do, and there are as many.
+    """
+    group = told.moe_ep
+    if experts % group == 0 or told.dp != group:
+        return told, workers
+    smaller = next(each for each in range(group, 0, -1) if experts % each == 0)
+    return structs.replace(told, dp=smaller, moe_ep=smaller), workers * group / smaller
 
 
 def _factors(group: Group, profile: Profile) -> Sequence[Sequence[tuple[float, float]]]:

@@ -29,8 +29,15 @@ def test_past_the_ends_the_last_utilisation_is_held() -> None:
 
 
 def test_a_slope_goes_on_but_never_beats_light() -> None:
-    """The last two points' rise, or light where that is slower."""
+    """The rise of the last octave, or light where that is slower."""
     assert sweep(slope=True)(np.array([600.0, 100_000.0])) == pytest.approx([8.0, 1002.0])
+
+
+def test_a_slope_is_that_of_the_last_octave() -> None:
+    """An end point that lies low, an estimate beside measured ones, does not let times fall."""
+    sizes, times = np.array([100.0, 200.0, 300.0, 400.0]), np.array([1.0, 2.0, 3.2, 3.0])
+    low = Sweep(sizes, times, lambda x: x / 1000.0, "made", slope=True)
+    assert low(np.array([800.0])) == pytest.approx([3.0 + 400.0 * (3.0 - 2.0) / 200.0])
 
 
 def test_a_single_point_says_nothing_of_less() -> None:

@@ -32,6 +32,7 @@ _PEER = Conventions(
     wide_router_left_out=("DeepseekV3ForCausalLM",),
     kernel_heads_of_128=True,
     whole_latent_embedding=True,
+    wide_decode_hastened=True,
 )
 
 

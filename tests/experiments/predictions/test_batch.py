@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from aicfg.experiments.predictions.batch import predict
 from aicfg.experiments.predictions.batch_rows import read_rows
 from aicfg.experiments.predictions.served import served
+from aicfg.hardware.profile import load_profile
 from aicfg.model_specs.errors import InputError
 
 COLUMNS = (
@@ -128,3 +130,17 @@ def test_formats_are_those_of_the_checkpoint(
     """A recorded format that is another name of the checkpoint's own gives way to it."""
     _, quant = served(*recorded)
     assert (quant.gemm, quant.moe) == formats
+
+
+def test_replicas_fill_a_group_that_does_not_divide_the_experts(tmp_path: Path) -> None:
+    """48 ranks for 256 experts do what 32 do for as many clients each."""
+    columns = "row_id,model,system,backend,isl_tokens,osl_tokens,concurrency,mode,prefill_dp,prefill_moe_ep"
+    decode = "decode_dp,decode_moe_ep"
+    lines = [
+        f"r{ranks},deepseek-ai/DeepSeek-R1,gb200,sglang,1024,1000,{64 * ranks},disagg,8,8,{ranks},{ranks}"
+        for ranks in (32, 48)
+    ]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join([f"{columns},{decode}", *lines]) + "\n")
+    divided, filled = predict(read_rows(str(path)), load_profile("aicfg"))
+    assert filled.tpot_ms is not None and filled.tpot_ms == divided.tpot_ms

@@ -68,7 +68,7 @@ def test_every_name_of_pools_is_sound() -> None:
         seen: set[object] = set()
         for name, clients in recipe.pools.items():
             pools = pools_of(name)
-            keys = {(pools.prefills, pools.decodes, pools.gpus, pools.kind, each) for each in clients or (0,)}
+            keys = {(pools.prefills, pools.decodes, pools.gpus, each) for each in clients or (0,)}
             assert not keys & seen, name
             seen |= keys
         assert recipe.pools and recipe.source
