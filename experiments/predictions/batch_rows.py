@@ -134,6 +134,7 @@ def _launched(row: Row, told: Mapping[str, str]) -> Row:
         weights=row.formats[0],
         lengths=(row.isl, row.osl),
         version=told.get("backend_version", ""),
+        measured_on=told.get("measured_on", ""),
         clients=row.concurrency,
         tp=prefill.layout.tp,
         prefills=prefill.workers if pooled else 0,
@@ -143,8 +144,8 @@ def _launched(row: Row, told: Mapping[str, str]) -> Row:
     recipe = recipe_of(about)
     pools = recipe.pools_for(about) if recipe is not None else None
     given = {name: _setting(told, name) for name in SETTINGS if told.get(name)}
-    run_of = {"version": about.version, "measured_on": told.get("measured_on", "")}
-    launch = structs.replace(launch_of(recipe, pools), **run_of)
+    launch = launch_of(recipe, pools, about)
+    launch = structs.replace(launch, version=about.version, measured_on=about.measured_on)
     layouts = layouts_of(recipe, pools, [worker.layout for _, worker in row.workers])
     return replace(
         row,

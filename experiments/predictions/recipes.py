@@ -118,6 +118,7 @@ class Told(msgspec.Struct, frozen=True):
     weights: str
     lengths: Lengths
     version: str
+    measured_on: str
     clients: int
     tp: int
     prefills: int = 0
@@ -142,10 +143,14 @@ def recipe_of(told: Told) -> Recipe | None:
     return next((found for each in recipes() if (found := each.of(told)) is not None), None)
 
 
-def launch_of(recipe: Recipe | None, pools: Pools | None) -> Launch:
-    """The launch that a recipe states; lengths are drawn wherever there is one."""
+def launch_of(recipe: Recipe | None, pools: Pools | None, told: Told) -> Launch:
+    """The launch that a recipe states.
+
+    Lengths are drawn wherever there is one, and in other dated runs of the benchmark's lengths.
+    """
     if recipe is None:
-        return Launch()
+        public = any(told.lengths in each.lengths for each in recipes())
+        return Launch(drawn=public and bool(told.measured_on))
     limit = {} if pools is None else {"decode_batch_limit": float(pools.batch)}
     return msgspec.convert({"drawn": True, **limit, **recipe.launch}, Launch)
 
