@@ -95,6 +95,69 @@ def test_an_engine_that_cannot_split_both_ways_splits_one(run: Callable[..., Any
     assert both["tpot_ms"] == one["tpot_ms"] != ""
 
 
+def with_launch(run: Callable[..., Any], folder: Path, backend: str, **settings: str) -> dict[str, float]:
+    """The prediction of a row that says how its server was launched."""
+    path = folder / "launched.csv"
+    columns = ",".join(("row_id,model,system,backend,isl_tokens,osl_tokens,concurrency,tp", *settings))
+    line = ",".join((f"a,Qwen/Qwen3-32B,h100_sxm,{backend},2000,500,16,4", *settings.values()))
+    path.write_text(f"{columns}\n{line}\n", encoding="utf-8")
+    assert run("estimate", "--batch-file", path, "--out", folder / "launched.out.csv").code == 0
+    with (folder / "launched.out.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert not row["reason"]
+    return {name: float(row[name]) for name in ("ttft_ms", "tpot_ms")}
+
+
+def test_a_row_says_how_its_server_was_launched(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Waits cost TTFT alone; drawn lengths are shorter; a cache of half the bytes is read faster."""
+    plain = with_launch(run, tmp_path, "sglang", drawn="yes")
+    seen_late = with_launch(run, tmp_path, "sglang", drawn="yes", receive_interval="31")
+    assert seen_late["tpot_ms"] == plain["tpot_ms"]
+    assert seen_late["ttft_ms"] - plain["ttft_ms"] == pytest.approx(15 * plain["tpot_ms"], rel=1e-4)
+    alike = with_launch(run, tmp_path, "sglang")
+    assert alike["ttft_ms"] > plain["ttft_ms"] + 100
+    apart, inside = (with_launch(run, tmp_path, "trtllm", postprocess_apart=each) for each in ("yes", "no"))
+    assert apart["ttft_ms"] < inside["ttft_ms"]
+    whole, half = (with_launch(run, tmp_path, "trtllm", kv_cache_dtype=each) for each in ("bfloat16", "fp8"))
+    assert half["tpot_ms"] < whole["tpot_ms"]
+
+
+def test_a_small_cache_makes_clients_wait(run: Callable[..., Any], tmp_path: Path) -> None:
+    """What is left of a fifth of the GPU beside the weights holds a few requests."""
+    roomy, small = (with_launch(run, tmp_path, "vllm", memory_fraction=each) for each in ("0.9", "0.22"))
+    assert small["ttft_ms"] > 3 * roomy["ttft_ms"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("drawn", "perhaps", "drawn: got 'perhaps'; expected yes or no"),
+        ("kv_cache_dtype", "int4", "kv_cache_dtype: got 'int4'; expected bfloat16 or fp8"),
+        ("receive_interval", "often", "receive_interval: got 'often'; expected a number above 0"),
+    ],
+)
+def test_a_faulty_launch_is_said(column: str, value: str, words: str, tmp_path: Path) -> None:
+    """What is wrong, and what is accepted."""
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{COLUMNS},{column}\n{AGG},{value}\n", encoding="utf-8")
+    (row,) = read_rows(str(path))
+    assert row.fault == words
+
+
+def test_older_engines_ran_quantised_experts_slower(run: Callable[..., Any], tmp_path: Path) -> None:
+    """vLLM 0.16 takes longer than 0.19 with block-scaled experts, and as long with others."""
+    line = "x,MiniMaxAI/MiniMax-M2.5,h200_sxm,vllm,{},{},{},agg,1024,1024,1,4,1,1,4,1,,,,,,,"
+    for formats, factor in ((("fp8", "fp8"), 1.2), (("nvfp4", "nvfp4"), 1.0)):
+        old, new = predictions(
+            run,
+            tmp_path,
+            line.format("0.16.0", *formats),
+            line.replace("x,", "y,", 1).format("0.19.0", *formats),
+        )
+        ratio = float(old["tpot_ms"]) / float(new["tpot_ms"])
+        assert ratio == 1.0 if factor == 1.0 else ratio > factor
+
+
 def test_bad_files_are_one_line(tmp_path: Path) -> None:
     """A missing column, a row without id and a row given twice are named."""
     path = tmp_path / "x.csv"
@@ -122,6 +185,8 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
         (("meta-llama/Llama-3.1-70B", "fp8", "fp8"), ("fp8_static", "fp8")),
         (("nvidia/Llama-3.1-8B-Instruct-FP8", "fp8", "fp8"), ("fp8_static", "fp8")),
         (("Qwen/Qwen3-32B", "", ""), ("bfloat16", "bfloat16")),
+        (("Qwen/Qwen3-32B", "fp8", "fp8"), ("fp8_block", "fp8_block")),
+        (("Qwen/Qwen3.5-397B-A17B", "fp8", "fp8_block"), ("fp8_block", "fp8_block")),
     ],
 )
 def test_formats_are_those_of_the_checkpoint(

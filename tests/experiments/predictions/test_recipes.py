@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from aicfg.experiments.predictions.batch_rows import Row, read_rows
-from aicfg.experiments.predictions.recipes import pools_of, recipes
+from aicfg.experiments.predictions.recipes import Told, launch_of, pools_of, recipes
 from aicfg.model_specs.layout import Layout
 
 COLUMNS = (
     "row_id,model,system,backend,isl_tokens,osl_tokens,concurrency,mode,gemm_dtype,prefill_dp,prefill_moe_ep,"
     "prefill_workers,decode_tp,decode_dp,decode_moe_ep,decode_workers"
 )
+
+ANY = Told("vllm", "", "", "", (1, 2), "", "", 1, 1)
 
 
 def pooled(tmp_path: Path, clients: int, decode: str, more: str = "", value: str = "") -> Row:
@@ -23,6 +25,56 @@ def pooled(tmp_path: Path, clients: int, decode: str, more: str = "", value: str
     (row,) = read_rows(str(path))
     assert not row.fault
     return row
+
+
+def launched(tmp_path: Path, line: str) -> Row:
+    """An aggregated row: model, system, engine, version, date, format, lengths, clients, tp."""
+    path = tmp_path / "one.csv"
+    head = "row_id,model,system,backend,backend_version,measured_on,gemm_dtype"
+    path.write_text(f"{head},isl_tokens,osl_tokens,concurrency,tp\na,{line}\n")
+    (row,) = read_rows(str(path))
+    assert not row.fault
+    return row
+
+
+def test_the_first_recipe_that_matches_holds(tmp_path: Path) -> None:
+    """SGLang looks for requests every ten steps below 16 clients, every thirty from there, on H200 always."""
+    line = "deepseek-ai/DeepSeek-R1,{},sglang,0.5.9,2026-03-25,nvfp4,1024,1024,{},8"
+    cases = (("b200_sxm", 8, 10.0), ("b200_sxm", 16, 30.0), ("h200_sxm", 16, 1.0))
+    for system, clients, interval in cases:
+        assert launched(tmp_path, line.format(system, clients)).launch.receive_interval == interval
+
+
+def test_rows_of_no_recipe(tmp_path: Path) -> None:
+    """Engine defaults; lengths are drawn in dated runs of the benchmark's lengths alone."""
+    line = "Qwen/Qwen3-32B,h100_sxm,vllm,0.12.0,{},,{},16,4"
+    for date, lengths, drawn in (
+        ("", "1024,1024", False),
+        ("2026-01-05", "1024,1024", True),
+        ("2026-01-05", "1024,512", False),
+    ):
+        launch = launched(tmp_path, line.format(date, lengths)).launch
+        assert (launch.drawn, launch.receive_interval, launch.memory_fraction) == (drawn, 1.0, None)
+
+
+def test_attention_that_rows_record_wrongly(tmp_path: Path) -> None:
+    """Scripts of 2025 split attention by data from 64 clients on, and recorded tp; later ones record dp."""
+    line = "deepseek-ai/DeepSeek-R1,b200_sxm,trtllm,{},2025-11-02,nvfp4,8192,1024,{},8"
+    for version, clients, layout in (
+        ("", 64, Layout(dp=8, moe_ep=8)),
+        ("", 32, Layout(tp=8)),
+        ("1.2.0rc6", 64, Layout(tp=8)),
+    ):
+        ((_, worker),) = launched(tmp_path, line.format(version, clients)).workers
+        assert worker.layout == layout
+
+
+def test_every_recipe_states_a_launch_and_a_source() -> None:
+    """All settings are those of a launch, and each entry says where it was read."""
+    for each in recipes():
+        for recipe in each.recipes:
+            assert recipe.source
+            assert launch_of(recipe, None, ANY).drawn
 
 
 @pytest.mark.parametrize(
