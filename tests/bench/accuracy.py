@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from unittest import mock
 
 import msgspec
 import numpy as np
@@ -64,6 +65,7 @@ def main() -> None:
     for name, fold_of in schemes.items():
         print_coverage(name, samples, predictions[name], fold_of)
     print_ablation(prior, samples)
+    print_switches(prior, options.measured)
 
 
 def read_lines(path: str) -> list[dict[str, str]]:
@@ -124,46 +126,83 @@ def print_coverage(
         print(f"  {figure:8} {100 * share:.0f}: {inside_all:5.1f}  ({', '.join(by_kind)})")
 
 
+def errors(samples: Sequence[Samples], fitted: Profile, mode: str) -> str:
+    """Mean and median errors in % of a mode's rows, TPOT and TTFT, in sample."""
+    kept = [each for each in samples if each.mode == mode]
+    found = [each.predicted(fitted) for each in kept]
+    cells = []
+    for figure in ("tpot_ms", "ttft_ms"):
+        ratio = np.concatenate(
+            [getattr(p, figure) / getattr(s, figure) for s, p in zip(kept, found, strict=True)]
+        )
+        error = 100 * np.abs(ratio - 1)
+        cells.append(f"{error.mean():5.1f} / {np.median(error):4.1f}")
+    return f"TPOT {cells[0]}   TTFT {cells[1]}"
+
+
 def print_ablation(prior: Profile, samples: Sequence[Samples]) -> None:
-    """Errors in % of aggregated rows with each term taken out of the law, the others fitted again."""
-    print("\nablation, aggregated rows, in sample: mean / median error in %, TPOT and TTFT")
-    for name, changed, leave_out in ablations(prior):
-        fitted = fit(changed, samples, leave_out)
-        kept = [each for each in samples if each.mode == "agg"]
-        found = [each.predicted(fitted) for each in kept]
-        cells = []
-        for figure in ("tpot_ms", "ttft_ms"):
-            ratio = np.concatenate(
-                [getattr(p, figure) / getattr(s, figure) for s, p in zip(kept, found, strict=True)]
-            )
-            error = 100 * np.abs(ratio - 1)
-            cells.append(f"{error.mean():5.1f} / {np.median(error):4.1f}")
-        print(f"  {name:32} TPOT {cells[0]}   TTFT {cells[1]}")
-
-
-def ablations(prior: Profile) -> list[tuple[str, Profile, tuple[str, ...]]]:
-    """The whole law, and the law without each of its terms."""
-    found: list[tuple[str, Profile, tuple[str, ...]]] = [("all terms", prior, ())]
+    """Errors of aggregated rows with each term taken out of the law, the others fitted again."""
+    print("\nablation, aggregated rows, in sample: mean / median error in %")
     for name, path, value in (
+        ("all terms", "", 0.0),
         ("ranks that wait for each other", "host.{backend}.us_per_meeting", 0.0),
         ("host time of irregular layers", "host.{backend}.us_per_irregular_layer", 0.0),
         ("host time by request", "host.{backend}.us_per_request", 0.0),
         ("requests of unlike lengths", "host.{backend}.us_per_request_and_layer", 0.0),
         ("interference of prompts", "aggregated.{backend}.interference", 0.0),
+        ("slower experts of older engines", "aggregated.{backend}.older.slowdown", 1.0),
         ("constant of a first token", "aggregated.{backend}.first_token_ms", 0.0),
         ("steps until the first token", "aggregated.{backend}.first_token_steps", 0.0),
-        ("processes apart for answers", "aggregated.{backend}.apart", 1.0),
+        ("answers made in other processes", "aggregated.{backend}.apart", 1.0),
         ("prompts beyond their kernels", "aggregated.{backend}.prompt", 1.0),
         ("balance among attention ranks", "aggregated.{backend}.balance", 0.0),
         ("queue", "aggregated.{backend}.queue", 0.0),
         ("opening burst", "aggregated.{backend}.burst", 0.0),
     ):
-        facts = msgspec.to_builtins(prior)
-        for backend in prior.aggregated:
-            first, second, last = path.format(backend=backend).split(".")
-            facts[first][second][last] = value
-        found.append((f"without {name}", msgspec.convert(facts, Profile), (path,)))
-    return found
+        paths = [path.format(backend=backend) for backend in prior.aggregated] if path else []
+        fitted = fit(changed(prior, dict.fromkeys(paths, value)), samples, (path,))
+        print(f"  {'without ' * bool(path) + name:40} {errors(samples, fitted, 'agg')}")
+
+
+def print_switches(prior: Profile, measured: str) -> None:
+    """Errors of both modes with one piece of knowledge taken away, all coefficients fitted again."""
+    print("\nwhat is known beside the law, in sample: mean / median error in %, aggregated, disaggregated")
+    alone = {"operations.products_above_engines": None}
+    kept = {"operations.implausible_rows": "kept"}
+    for name, changes in (
+        ("everything", {}),
+        ("implausible rows kept", kept),
+        ("quantised products of own tables alone", alone),
+        ("both", kept | alone),
+        ("experts from other shapes", {"operations.experts_not_measured": "other_shapes"}),
+        ("all-to-all of replicated tokens on vLLM", {"graph.alltoall_of_replicated": True}),
+        ("DeepEP before the rack's own links", {"graph.deepep_before_rack": True}),
+        ("experts in all layers of DeepSeek", {"graph.experts_in_every_layer": True}),
+        ("lengths at their nominal values", {"benchmark.length_share": 1.0}),
+        ("no opening burst", {"benchmark.waves": 1e9}),
+    ):
+        print_known(name, changed(prior, changes), measured)
+    with mock.patch("aicfg.experiments.predictions.batch_rows.recipe_of", return_value=None):
+        print_known("launches by the engines' defaults", prior, measured)
+
+
+def print_known(name: str, prior: Profile, measured: str) -> None:
+    """One line of what is known."""
+    samples = read_samples(measured, prior)
+    fitted = fit(prior, samples)
+    print(f"  {name:40} {errors(samples, fitted, 'agg')}   {errors(samples, fitted, 'disagg')}", flush=True)
+
+
+def changed(profile: Profile, changes: dict[str, object]) -> Profile:
+    """A profile with some values replaced, each named by its path."""
+    facts = msgspec.to_builtins(profile)
+    for path, value in changes.items():
+        *inner, last = path.split(".")
+        node = facts
+        for key in inner:
+            node = node[key]
+        node[last] = value
+    return msgspec.convert(facts, Profile)
 
 
 if __name__ == "__main__":
