@@ -7,6 +7,7 @@ Rules: performance model of AIConfigurator 0.12, §1.4, §3.4 and §4.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import Source
 from aicfg.hardware.pricing import Pricing, prices
 from aicfg.hardware.sweep import Sweep
-from aicfg.hardware.tables.siblings import same_racks
+from aicfg.hardware.tables.siblings import other_engines, same_racks
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError, Tables
 from aicfg.model_specs.operations import AllToAll
 from aicfg.model_specs.quantization import element_bytes
@@ -167,11 +168,12 @@ def budgets(tables: Tables, wire: Wire) -> Budgets:
 
 
 def lent_by_racks(tables: Tables, wire: Wire) -> Budgets:
-    """The same exchange over a rack's NVLink: of another number of experts, or of a rack with the same links.
+    """The same exchange over a rack's NVLink: of other numbers of experts, engines or like racks.
 
     How many experts there are hardly matters: a token goes to as many GPUs as it has chosen experts.
     """
-    for source in (tables, *same_racks(tables)):
+    engines = (tables, *other_engines(tables))
+    for source in (*engines, *chain.from_iterable(map(same_racks, engines))):
         shapes = {key[4:] for key in source.keys("trtllm_alltoall")}
         near = [int(shape[2]) for shape in shapes if shape[:2] == wire.shape[:2]]
         for experts in sorted(near, key=lambda each: abs(each - wire.experts)):

@@ -54,9 +54,13 @@ TRANSPORTS = (
     Transport("nvlink_one_sided", ("trtllm",), ("prefill", "decode"), RACK_SM),
 )
 """In the order of preference."""
-RACK_TRANSPORTS = tuple(each for each in TRANSPORTS if each.least_sm == RACK_SM)
-RACK_FIRST = (*RACK_TRANSPORTS[::-1], *(each for each in TRANSPORTS if each not in RACK_TRANSPORTS))
-"""As TensorRT-LLM chooses inside a rack: one-sided, two-sided, then DeepEP (its ``CommunicationFactory``)."""
+RACK_TRANSPORTS = tuple(
+    Transport(name, ("trtllm", "vllm"), ("prefill", "decode"), RACK_SM)
+    for name in ("nvlink_one_sided", "nvlink_two_sided")
+)
+RACK_FIRST = (*RACK_TRANSPORTS, *(each for each in TRANSPORTS if each.least_sm < RACK_SM))
+"""As TensorRT-LLM chooses inside a rack: one-sided, two-sided, then DeepEP (its ``CommunicationFactory``).
+vLLM has the same kernels (FlashInfer's ``flashinfer_nvlink_one_sided``)."""
 
 
 @dataclass(frozen=True)

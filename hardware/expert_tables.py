@@ -11,7 +11,7 @@ import numpy as np
 
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.roofline import ExpertsRoofline
-from aicfg.hardware.sweep import Sweep, sweep_of
+from aicfg.hardware.sweep import LentSweep, Sweep, sweep_of
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError, Tables
 from aicfg.model_specs.quantization import element_bytes, flops_class
 
@@ -92,7 +92,7 @@ def wide_sweep(pricing: Pricing, shape: ExpertShape, phase: str) -> Sweep:
 def wide_sweep_of_any_format(pricing: Pricing, shape: ExpertShape, phase: str) -> Sweep:
     """The curve of a large expert group's kernels from a format that they were measured in.
 
-    With the utilisation that they reach there; its times count as estimates.
+    With the utilisation that they reach there.
     """
     own = pricing.dtype("moe")
     for lender in measured_formats(pricing.tables, WIDE_FAMILY[phase]):
@@ -100,8 +100,7 @@ def wide_sweep_of_any_format(pricing: Pricing, shape: ExpertShape, phase: str) -
             sweep = wide_sweep(pricing.with_experts_in(lender), shape, phase)
             asked, lent = (experts_roofline(pricing, shape, dtype) for dtype in (own, lender))
             times = sweep.times_ms * asked(sweep.sizes) / lent(sweep.sizes)
-            every = np.ones(len(times), dtype=np.bool_)
-            return Sweep(sweep.sizes, times, asked, f"{sweep.name} in {lender}", sweep.slope, every)
+            return LentSweep(sweep.sizes, times, asked, f"{sweep.name} in {lender}", sweep.slope)
     raise MissingDataError(f"table {WIDE_FAMILY[phase]}: not measured in any format for these experts")
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from aicfg.hardware.estimate import Loan, Utilisation
 from aicfg.hardware.interpolation import FloatArray, IntArray, along, reach_along
+from aicfg.hardware.modes import Source
 from aicfg.hardware.tables.store import MissingDataError
 
 Light = Callable[[FloatArray], FloatArray]
@@ -64,6 +65,14 @@ class Sweep(Struct, frozen=True):
     def loan(self, scale: float = 1.0) -> Loan:
         """What another size or shape may borrow."""
         return Loan(Utilisation((self.sizes,), self.times_ms, self.light), scale)
+
+
+class LentSweep(Sweep, frozen=True):
+    """A curve made of another's: every time is an estimate."""
+
+    def reach(self, x: FloatArray) -> IntArray:
+        """What the time at each size rests on."""
+        return np.full(len(x), int(Source.ESTIMATED))
 
 
 def sweep_of(

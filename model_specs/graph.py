@@ -20,7 +20,7 @@ class Conventions(Struct, frozen=True, cache_hash=True):
     alltoall_of_replicated: bool = False
     """On vLLM, charge an all-to-all to the experts where every rank has all tokens (no attention ranks)."""
     deepep_before_rack: bool = False
-    """On TensorRT-LLM, charge DeepEP where it was measured, not the all-to-all over a rack's NVLink."""
+    """Charge TensorRT-LLM and vLLM DeepEP where it was measured, not the exchange over a rack's NVLink."""
     wide_formats_as_measured: bool = False
     """On SGLang, leave the experts of decode workers on several nodes to collectives where the kernels behind
     an all-to-all were measured in other formats alone."""

@@ -42,20 +42,25 @@ def test_h200_serves_deepseek_in_these_groups(
 
 
 @pytest.mark.parametrize(
-    ("system_name", "dtype", "wanted"),
+    ("system_name", "backend", "dtype", "wanted"),
     [
-        ("gb200", "nvfp4", ("nvlink_one_sided", "nvlink_two_sided")),
-        ("gb300", "nvfp4", ("nvlink_one_sided", "nvlink_two_sided")),
-        ("gb200", "fp8_block", ("nvlink_two_sided", "nvlink_two_sided")),
-        ("b200_sxm", "nvfp4", ("trtllm_deepep_ht", "trtllm_deepep_ll")),
+        ("gb200", "trtllm", "nvfp4", ("nvlink_one_sided", "nvlink_two_sided")),
+        ("gb300", "trtllm", "nvfp4", ("nvlink_one_sided", "nvlink_two_sided")),
+        ("gb300", "vllm", "nvfp4", ("nvlink_one_sided", "nvlink_two_sided")),
+        ("gb200", "trtllm", "fp8_block", ("nvlink_two_sided", "nvlink_two_sided")),
+        ("b200_sxm", "trtllm", "nvfp4", ("trtllm_deepep_ht", "trtllm_deepep_ll")),
+        ("b200_sxm", "vllm", "nvfp4", ("deepep_ht", "deepep_ll")),
     ],
 )
-def test_a_rack_has_an_exchange_of_its_own(system_name: str, dtype: str, wanted: tuple[str, str]) -> None:
-    """TensorRT-LLM uses NVLink in a rack, measured there or on one like it; the peer charges DeepEP."""
-    tables, system = open_tables(system_name, "trtllm"), load_system(system_name)
+def test_a_rack_has_an_exchange_of_its_own(
+    system_name: str, backend: str, dtype: str, wanted: tuple[str, str]
+) -> None:
+    """Engines use NVLink in a rack, measured there or on one like it; the peer charges DeepEP."""
+    tables, system = open_tables(system_name, backend), load_system(system_name)
     layer, layout = replace(DEEPSEEK, dtype=dtype), Layout(dp=8, moe_ep=8)
     assert transports(tables, system, layer, layout, "decode", Conventions()) == wanted
-    assert transports(tables, system, layer, layout, "decode") == ("trtllm_deepep_ht", "trtllm_deepep_ll")
+    deepep = ("trtllm_deepep_ht", "trtllm_deepep_ll") if backend == "trtllm" else ("deepep_ht", "deepep_ll")
+    assert transports(tables, system, layer, layout, "decode") == deepep
 
 
 @pytest.mark.parametrize(

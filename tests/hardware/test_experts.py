@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from aicfg.hardware.load import StepLoad
-from aicfg.hardware.modes import DataMode
+from aicfg.hardware.modes import DataMode, Source
 from aicfg.hardware.pricing import Pricing
 from aicfg.hardware.roofline import ExpertsRoofline
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError
@@ -182,3 +182,8 @@ def test_wide_kernels_lend_their_utilisation_to_another_format(priced: Priced) -
     lent = Pricing(strict.system, strict.tables, strict.quant, lending)
     light = priced({}, backend="sglang", moe="fp8", mode=DataMode.SOL).price(op, tokens)
     assert lent.price(op, tokens) == pytest.approx(3.0 * light, rel=0.02)
+    told = lent.recording()
+    told.total((op,), tokens)
+    assert told.ledger is not None
+    (entry,) = told.ledger.entries
+    assert entry.by_source[Source.ESTIMATED] == pytest.approx(3.0 * light, rel=0.02)
