@@ -76,6 +76,8 @@ class Disaggregated(_Part, frozen=True):
     """What every first token takes beside computing, the hand-over between engines included."""
     burst: ByBackend
     """How much longer than their kernels the prompts of an opening burst take."""
+    queue: ByBackend
+    """Of the wait of a queue with one server and steady service, 1/2, before a prefill rank."""
     prefill_rate_efficiency: float
     decode_rate_efficiency: float
     kv_transfer: bool

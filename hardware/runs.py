@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aicfg.hardware.curves import ServingModel
-from aicfg.hardware.flow import Times, burst_ms, in_step, launched_ttft_ms, tpot_ms
+from aicfg.hardware.flow import MOST_BUSY, Times, burst_ms, in_step, launched_ttft_ms, tpot_ms
 from aicfg.hardware.host import Stack, host_ms, stack_of
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.launch import Launch, Launches, before
@@ -91,15 +91,17 @@ class DisaggregatedRun:
         """
         tpot = self.decode_ms + host_ms(host, self.decoding, self.stack) / self.progress
         answer = self.tokens * tpot
+        computed = self._computed_ms(rule, rule.queue[backend], answer)
         opening = rule.burst[backend] * self.clients * self.prefill_ms / (2.0 * waves)
-        own = rule.ttft_factor * self._prompt_ms(answer) + self.transfer_ms
-        first = rule.first_token_ms[backend] + own + opening
+        first = rule.first_token_ms[backend] + computed + self.transfer_ms + opening
         return Latency(np.maximum(first, answer * (self.waiting - 1.0)), tpot)
 
-    def _prompt_ms(self, answer_ms: FloatArray) -> FloatArray:
-        """A prompt beside those of the worker's other ranks: as many as these are busy."""
+    def _computed_ms(self, rule: Disaggregated, queue: float, answer_ms: FloatArray) -> FloatArray:
+        """A prompt beside those of the worker's other ranks, if they are busy, after those before it."""
         busy = np.minimum(self.clients * self.prefill_ms / (self.prefill_ms + answer_ms), 1.0)
-        return self.lone_prefill_ms + busy * (self.prefill_ms - self.lone_prefill_ms)
+        own = self.lone_prefill_ms + busy * (self.prefill_ms - self.lone_prefill_ms)
+        rho = np.minimum(busy, MOST_BUSY)
+        return np.asarray(rule.ttft_factor * own + queue * self.prefill_ms * rho / (1.0 - rho))
 
 
 def drawn(workload: Workload, share: float) -> Workload:

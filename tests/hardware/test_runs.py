@@ -19,6 +19,7 @@ from aicfg.model_specs.resolve import load_architecture
 
 PROFILE = load_profile("aicfg")
 INFINITE = float("inf")
+NO_QUEUE = structs.replace(PROFILE.disaggregated, queue={"vllm": 0.0, "trtllm": 0.0})
 
 
 def serving(backend: str = "vllm", profile: str = "aicfg", osl: int = 1000) -> ServingModel:
@@ -82,12 +83,25 @@ def test_pools_share_the_clients_out() -> None:
     """Twice the decode workers halve their batch; the opening burst shrinks with the prefill workers."""
     model, layout = serving(), Layout(tp=2)
     one, two = (disaggregated_run((model, layout, n), (model, layout, n), np.array([64.0])) for n in (1, 2))
-    rule, host = PROFILE.disaggregated, PROFILE.host["vllm"]
+    rule, host = NO_QUEUE, PROFILE.host["vllm"]
     slow, fast = (run.latency(rule, host, "vllm", 10.0) for run in (one, two))
     assert fast.tpot_ms < slow.tpot_ms
     burst = rule.burst["vllm"] * one.prefill_ms * 32 / 20
     assert slow.ttft_ms - fast.ttft_ms == pytest.approx(burst)
     assert two.decoding == 32
+
+
+def test_prompts_queue_before_a_busy_prefill_rank() -> None:
+    """Half busy, a prompt waits for as long as the queue's share of one takes; never for more than nine."""
+    model, layout = serving(), Layout(tp=2)
+    run = disaggregated_run((model, layout, 1), (model, layout, 64), np.array([1.0, 1e6]))
+    host, queued = PROFILE.host["vllm"], structs.replace(NO_QUEUE, queue={"vllm": 0.5})
+    without, waiting = (run.latency(rule, host, "vllm", INFINITE) for rule in (NO_QUEUE, queued))
+    answer = 999 * without.tpot_ms[0]
+    busy = run.prefill_ms[0] / (run.prefill_ms[0] + answer)
+    waits = waiting.ttft_ms - without.ttft_ms
+    assert waits[0] == pytest.approx(0.5 * run.prefill_ms[0] * busy / (1.0 - busy))
+    assert waits[1] == pytest.approx(0.5 * 9.0 * run.prefill_ms[1])
 
 
 def test_clients_beyond_the_decode_places_wait() -> None:
@@ -112,7 +126,7 @@ def test_a_lone_prompt_has_the_experts_to_itself() -> None:
     layout = Layout(dp=8, moe_ep=8)
     run = disaggregated_run((model, layout, 1), (model, layout, 1), np.array([1.0, 8000.0]))
     assert (run.lone_prefill_ms < 0.8 * run.prefill_ms).all()
-    first = run.latency(PROFILE.disaggregated, PROFILE.host["trtllm"], "trtllm", INFINITE).ttft_ms
+    first = run.latency(NO_QUEUE, PROFILE.host["trtllm"], "trtllm", INFINITE).ttft_ms
     more = PROFILE.disaggregated.ttft_factor * (run.prefill_ms - run.lone_prefill_ms)[0]
     assert 0.9 * more < first[1] - first[0] <= more
 
