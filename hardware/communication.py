@@ -3,6 +3,8 @@
 Rules: performance model of AIConfigurator 0.12, §3.5.
 """
 
+from contextlib import suppress
+
 import numpy as np
 
 from aicfg.hardware.collectives import collective_table, hierarchical
@@ -12,6 +14,7 @@ from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.load import StepLoad
 from aicfg.hardware.memory_bound import ACTIVATION_BYTES
 from aicfg.hardware.pricing import Pricing, prices
+from aicfg.hardware.tables.store import MissingDataError
 from aicfg.model_specs.operations import AllReduce, PointToPoint
 
 SUM_PASSES = 2.0
@@ -28,11 +31,22 @@ def all_reduce_ms(pricing: Pricing, op: AllReduce, load: StepLoad) -> FloatArray
         return _ring(pricing)(elements, op.ranks)
 
     return pricing.by_mode(
-        measured=lambda: all_reduce_table(pricing)(elements, op.ranks),
+        measured=lambda: _table(pricing, op.ranks)(elements, op.ranks),
         light=light,
         estimated=lambda: _loan(pricing, op.ranks).ms(light(), elements),
-        reach=lambda: all_reduce_table(pricing).reach(elements, op.ranks),
+        reach=lambda: _table(pricing, op.ranks).reach(elements, op.ranks),
     )
+
+
+def _table(pricing: Pricing, ranks: int) -> GroupTable:
+    """The engine's own all-reduce; past its links, where groups are built in two levels, the library's."""
+    own = all_reduce_table(pricing)
+    if own.past_its_links(ranks):
+        with suppress(MissingDataError):
+            library = collective_table(pricing, "all_reduce")
+            if library.past_its_links(ranks):
+                return library
+    return own
 
 
 def all_reduce_table(pricing: Pricing) -> GroupTable:

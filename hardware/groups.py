@@ -52,12 +52,17 @@ class GroupTable:
         times = self._sweep(min(ranks, most))(elements)
         if ranks <= most:
             return times
-        if self._hierarchical and link(ranks) < link(most):
+        if self.past_its_links(ranks):
             groups = -(-ranks // most)
             sent = self._light.passes * self._light.element_bytes * elements / most * (groups - 1) / groups
             hops = self._light.passes * (groups - 1) * self._light.system.p2p_latency_ms
             return times + sent / link(ranks) * 1000.0 + hops
         return times * ((ranks - 1) / ranks) / ((most - 1) / most) * (link(most) / link(ranks))
+
+    def past_its_links(self, ranks: int) -> bool:
+        """Whether a group is built in two levels: it is past every measured one, over a slower link."""
+        most, link = self._ranks[-1], self._light.system.link_bytes_per_s
+        return self._hierarchical and ranks > most and link(ranks) < link(most)
 
     def reach(self, elements: FloatArray, ranks: int) -> IntArray:
         """What the time of each message rests on."""

@@ -8,6 +8,7 @@ import csv
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -128,6 +129,7 @@ class Group:
     """None if nothing prices it."""
     mode: DataMode = DataMode.SILICON
     reason: str = ""
+    """Why nothing prices it, or what its prices rest on beside measured tables."""
 
 
 def groups(
@@ -148,15 +150,23 @@ def groups(
 
 
 def _group(models: Models, key: _Key, rows: tuple[Row, ...]) -> Group:
-    """The rows' runs from the first data that suffice, or why there are none."""
-    clients, reason = np.array([float(row.concurrency) for row in rows]), ""
-    launches = [row.launch for row in rows]
-    for mode in MODES:
+    """The rows' runs from the first data that suffice, or why there are none.
+
+    A cache in a format that no table has is taken as one of the engine's default.
+    """
+    clients, launches = np.array([float(row.concurrency) for row in rows]), [row.launch for row in rows]
+    tries = [(key, "")]
+    if key.kv_cache_dtype:
+        why = f"estimated: no table has a {key.kv_cache_dtype} cache"
+        tries.append((key._replace(kv_cache_dtype=""), why))
+    reasons: list[str] = []
+    for (tried, why), mode in product(tries, MODES):
+        reason = why or ("" if mode is DataMode.SILICON else "estimated: no table has every operation")
         try:
-            return Group(key, rows, _run(models(key, mode), key, clients, launches), mode)
+            return Group(key, rows, _run(models(tried, mode), tried, clients, launches), mode, reason)
         except AicfgError as error:
-            reason = str(error)
-    return Group(key, rows, None, reason=reason)
+            reasons.append(str(error))
+    return Group(key, rows, None, reason=reasons[len(MODES) - 1])
 
 
 def _run(
@@ -200,7 +210,6 @@ def _predictions(group: Group, profile: Profile) -> Iterator[Prediction]:
         yield from (Prediction(row.row_id, reason=group.reason) for row in group.rows)
         return
     found = latency(group, profile)
-    reason = "" if group.mode is DataMode.SILICON else "estimated: no table has every operation"
     factors = _factors(group, profile)
     for row, ttft, tpot in zip(group.rows, found.ttft_ms.tolist(), found.tpot_ms.tolist(), strict=True):
         tokens = 1000.0 * row.concurrency * (row.osl - 1) / (ttft + (row.osl - 1) * tpot) / row.gpus
@@ -210,7 +219,7 @@ def _predictions(group: Group, profile: Profile) -> Iterator[Prediction]:
             for pair in pairs
             for factor in pair
         )
-        yield Prediction(row.row_id, ttft, tpot, tokens, tpot * profile.tpot_margin, bounds, reason)
+        yield Prediction(row.row_id, ttft, tpot, tokens, tpot * profile.tpot_margin, bounds, group.reason)
 
 
 def _served(model: ServingModel, role: Role, worker: RowWorker) -> tuple[Layout, float]:
@@ -233,7 +242,7 @@ def _served(model: ServingModel, role: Role, worker: RowWorker) -> tuple[Layout,
         spreads = [(told.moe_tp, told.moe_ep), (ranks, 1), (1, ranks)]
         attention = [(told.tp, told.dp), (ranks, 1)]
         layouts = [Layout(tp, told.pp, dp, 1, *experts) for tp, dp in attention for experts in spreads]
-    reasons = []
+    reasons: list[str] = []
     for layout in layouts:
         reason = illegal(model.architecture, layout, model.graph(role, layout))
         if reason is None:

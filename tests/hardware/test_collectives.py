@@ -87,3 +87,18 @@ def test_an_estimate_uses_the_link_as_the_nearest_group_does(priced: Priced) -> 
     """In HYBRID, 6 GPUs reach the utilisation that 8 reach."""
     pricing = priced({"nccl": {("all_gather", "half"): GRID}}, mode=DataMode.HYBRID)
     assert pricing.price(replace(OP, ranks=6), load(1024)) == pytest.approx([3.0 * (5 / 6) / (7 / 8)])
+
+
+def test_no_own_all_reduce_crosses_nodes(priced: Priced) -> None:
+    """The engine's kernel sums inside a node; over two the library's does, and a ring of hops follows."""
+    own = Grid(GRID.axes, GRID.values / 10.0)
+    made = priced({"custom_allreduce": {("half",): own}, "nccl": {("all_reduce", "half"): GRID}})
+    operations = replace(made.profile.operations, groups_across_nodes="hierarchical")
+    pricing = Pricing(made.system, made.tables, made.quant, replace(made.profile, operations=operations))
+    assert pricing.price(AllReduce("sum", 1, 8), load(1024)) == pytest.approx([0.3])
+    sent_ms = 2.0 * 2.0 * 1024 / 8 * (1 / 2) / made.system.inter_node_bytes_per_s * 1000.0
+    wanted = 3.0 + sent_ms + 2.0 * made.system.p2p_latency_ms
+    assert pricing.price(AllReduce("sum", 1, 16), load(1024)) == pytest.approx([wanted])
+    alone = priced({"custom_allreduce": {("half",): own}})
+    bare = Pricing(made.system, alone.tables, made.quant, pricing.profile)
+    assert bare.price(AllReduce("sum", 1, 16), load(1024)) == pytest.approx([wanted - 2.7])

@@ -209,3 +209,18 @@ def test_replicas_fill_a_group_that_does_not_divide_the_experts(tmp_path: Path) 
     path.write_text("\n".join([f"{columns},{decode}", *lines]) + "\n")
     divided, filled = predict(read_rows(str(path)), load_profile("aicfg"))
     assert filled.tpot_ms is not None and filled.tpot_ms == divided.tpot_ms
+
+
+def test_a_cache_that_no_table_has_is_taken_as_the_engines_own(tmp_path: Path) -> None:
+    """SGLang's attention behind DeepEP was measured with an fp8 cache: a bfloat16 one is estimated by it."""
+    columns = "row_id,model,system,backend,isl_tokens,osl_tokens,concurrency,mode,kv_cache_dtype"
+    layout = "prefill_dp,prefill_moe_ep,decode_dp,decode_moe_ep"
+    lines = [
+        f"{cache},deepseek-ai/DeepSeek-R1,h200_sxm,sglang,2000,1000,512,disagg,{cache},8,8,8,8"
+        for cache in ("fp8", "bfloat16")
+    ]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join([f"{columns},{layout}", *lines]) + "\n")
+    own, other = predict(read_rows(str(path)), load_profile("aicfg"))
+    assert own.tpot_ms == other.tpot_ms is not None
+    assert (own.reason, other.reason) == ("", "estimated: no table has a bfloat16 cache")
