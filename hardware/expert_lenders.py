@@ -9,7 +9,7 @@ import numpy as np
 from aicfg.hardware.expert_tables import ExpertShape, experts_roofline, measured_skew
 from aicfg.hardware.interpolation import FloatArray, along
 from aicfg.hardware.pricing import Pricing
-from aicfg.hardware.sweep import Sweep, sweep_of
+from aicfg.hardware.sweep import LentSweep, Sweep, sweep_of
 from aicfg.hardware.tables.siblings import other_engines
 from aicfg.hardware.tables.store import Grid, Key, MissingDataError, Tables
 
@@ -36,6 +36,32 @@ def lent_by_engines(pricing: Pricing, shape: ExpertShape, dtype: str) -> Sweep:
         raise MissingDataError(f"no other engine on {pricing.system.name} measured {dtype} experts {shape}")
 
     return pricing.table(("moe", dtype, shape, "lent"), open_sweep)
+
+
+def low_latency_lent(pricing: Pricing, shape: ExpertShape, dtype: str, own: Sweep) -> Sweep:
+    """TensorRT-LLM's kernels for few tokens from the first other engine that measured the layout.
+
+    vLLM and SGLang run the same ones (FlashInfer) as their plain kernels; where ``own`` plain ones take less,
+    the engine takes those.
+
+    Raises
+    ------
+    MissingDataError
+        If none did.
+    """
+
+    def open_sweep() -> Sweep:
+        for tables in other_engines(pricing.tables):
+            grid = _grid(tables, pricing, shape, dtype)
+            times = _times(grid, (shape.moe_tp, shape.moe_ep))
+            if grid is not None and times is not None:
+                there = ~np.isnan(times)
+                sizes = grid.axes[2][there].astype(np.float64)
+                least = np.minimum(times[there], own(sizes))
+                return LentSweep(sizes, least, own.light, f"experts of {tables.backend}", slope=True)
+        raise MissingDataError(f"no other engine on {pricing.system.name} measured {dtype} experts {shape}")
+
+    return pricing.table(("moe_low_latency", dtype, shape, "lent"), open_sweep)
 
 
 def _grid(tables: Tables, pricing: Pricing, shape: ExpertShape, dtype: str) -> Grid | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aicfg.hardware.expert_estimates import experts_loan
-from aicfg.hardware.expert_lenders import lent_by_engines
+from aicfg.hardware.expert_lenders import lent_by_engines, low_latency_lent
 from aicfg.hardware.expert_tables import (
     ExpertShape,
     expert_sweep,
@@ -82,10 +82,14 @@ class _Fused:
     def _low_latency(self) -> Sweep | None:
         if self.pricing.dtype("moe") != "nvfp4" or not self.shape.gated:
             return None
-        try:
+        with suppress(MissingDataError):
             return expert_sweep(self.pricing, "moe_low_latency", self.shape, "nvfp4")
-        except MissingDataError:
-            return None
+        lends = self.pricing.profile.operations.experts_not_measured == "other_engines"
+        if lends and self.pricing.tables.backend == "trtllm":
+            with suppress(MissingDataError):
+                plain = expert_sweep(self.pricing, "moe", self.shape, "nvfp4")
+                return low_latency_lent(self.pricing, self.shape, "nvfp4", plain)
+        return None
 
 
 @dataclass(frozen=True)

@@ -85,3 +85,20 @@ def test_other_engines_are_those_of_the_same_system() -> None:
         ("h100_sxm", "sglang"),
         ("h100_sxm", "trtllm"),
     }
+
+
+def test_kernels_for_few_tokens_are_the_other_engines() -> None:
+    """GB300 has no table of TensorRT-LLM's low-latency kernels; SGLang runs them too: its time, up to 128."""
+    quant = Quant(gemm="nvfp4", moe="nvfp4", kvcache="fp8", fmha="fp8", comm="half")
+    system, tables = load_system("gb300"), open_tables("gb300", "trtllm")
+    ours, theirs = (
+        Pricing(system, tables, quant, load_profile(name)) for name in ("aicfg", "aiconfigurator-0.12")
+    )
+    op = Experts("experts", 7168, 2048, 8, 256, 1, 4, dp=1, skew="power_law_1.2")
+    tokens = np.array([8.0, 64.0, 256.0])
+    lent, own = (each.price(op, StepLoad(tokens, tokens)) for each in (ours, theirs))
+    grid = open_tables("gb300", "sglang").grid("moe", ("nvfp4", "power_law_1.2", 8, 256, 7168, 2048))
+    curve = grid.values[list(grid.axes[0]).index(1), list(grid.axes[1]).index(4)]
+    at = [list(grid.axes[2]).index(each) for each in tokens]
+    assert lent[:2] == pytest.approx(np.minimum(curve[at], own)[:2])
+    assert (lent[:2] < own[:2]).all() and lent[2] == own[2]
