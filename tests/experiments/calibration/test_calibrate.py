@@ -15,7 +15,7 @@ from aicfg.experiments.calibration.fit import coefficients, descend
 from aicfg.experiments.calibration.samples import Samples, read_samples
 from aicfg.experiments.predictions.batch import predict
 from aicfg.experiments.predictions.batch_rows import read_rows
-from aicfg.hardware.profile import Host, Profile, load_profile
+from aicfg.hardware.profile import FlowLaw, Host, Profile, load_profile
 from aicfg.hardware.runs import Latency
 from aicfg.model_specs.errors import InputError
 
@@ -30,7 +30,7 @@ def rows_csv(folder: Path, truth: Profile) -> Path:
     lines = [
         f"r{isl}x{osl}c{clients},Qwen/Qwen3-32B,h100_sxm,vllm,{isl},{osl},{clients},4,,"
         for isl, osl in LENGTHS
-        for clients in (4, 16, 64, 128)
+        for clients in (4, 8, 16, 32, 64, 128)
     ]
     path.write_text("\n".join((COLUMNS, *lines)) + "\n", encoding="utf-8")
     found = predict(read_rows(str(path)), truth)
@@ -39,17 +39,23 @@ def rows_csv(folder: Path, truth: Profile) -> Path:
     return path
 
 
-def slow_hosts() -> Profile:
-    """A world whose attention takes longer over unlike requests than the prior says."""
-    hosts = PHYSICAL.host | {"vllm": Host(2.0, 10.0, 1.0, 0.5)}
-    return msgspec.structs.replace(PHYSICAL, host=hosts)
+def slow_world() -> Profile:
+    """A world whose prompts delay others longer, and attention too, than the prior says."""
+    law = PHYSICAL.aggregated["vllm"]
+    assert isinstance(law, FlowLaw)
+    laws = PHYSICAL.aggregated | {"vllm": msgspec.structs.replace(law, interference=1.3)}
+    hosts = PHYSICAL.host | {"vllm": Host(2.0, 10.0, 1.0, 0.35)}
+    return msgspec.structs.replace(PHYSICAL, host=hosts, aggregated=laws)
 
 
 def test_a_known_world_is_found_again(tmp_path: Path) -> None:
     """Coefficients that made the data come back, to what the prior's weight leaves."""
-    found = calibrate(str(rows_csv(tmp_path, slow_hosts())), PHYSICAL, "mine")
+    found = calibrate(str(rows_csv(tmp_path, slow_world())), PHYSICAL, "mine")
     host = found.profile.host["vllm"]
-    assert 0.35 < host.us_per_request_and_layer < 0.6
+    law = found.profile.aggregated["vllm"]
+    assert isinstance(law, FlowLaw)
+    assert 1.15 < law.interference < 1.4
+    assert 0.2 < host.us_per_request_and_layer < 0.45
     (scored,) = found.scored
     before, after = (
         np.abs(each.tpot_ms / scored.samples.tpot_ms - 1).mean() for each in (scored.before, scored.after)
@@ -72,7 +78,7 @@ def test_the_file_is_a_profile_and_the_command_repeats_itself(
     run: Callable[..., Any], tmp_path: Path
 ) -> None:
     """The same file gives the same profile to the byte; it loads, and predicts what was measured."""
-    measured = rows_csv(tmp_path, slow_hosts())
+    measured = rows_csv(tmp_path, slow_world())
     words = ("calibrate", measured, "--profile", "physical", "--out")
     first = run(*words, tmp_path / "mine.yaml", "--png", tmp_path / "mine.png")
     assert first.code == 0
