@@ -14,7 +14,7 @@ from msgspec import Struct
 from aicfg.hardware.flow import Times, tpot_ms, ttft_ms
 from aicfg.hardware.host import Stack, host_ms
 from aicfg.hardware.interpolation import FloatArray, IntArray
-from aicfg.hardware.profile import Aggregated, FlowLaw, Host, Queue, StepsLaw
+from aicfg.hardware.laws import Aggregated, FlowLaw, Host, Queue, StepsLaw
 from aicfg.hardware.step import StepModel
 from aicfg.hardware.workload import NO_DRAFTS, Speculative, Workload
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from aicfg.hardware.aggregated import AggregatedModel
 from aicfg.hardware.host import NO_HOST, host_ms, stack_of
 from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.laws import Host
 from aicfg.hardware.memory import MemoryModel, MemoryUse
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.phases import decode_ms, prefill_ms
 from aicfg.hardware.pricing import Pricing
-from aicfg.hardware.profile import Host, Profile
+from aicfg.hardware.profile import Profile
 from aicfg.hardware.step import StepModel
 from aicfg.hardware.system import System
 from aicfg.hardware.tables.store import Tables

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from aicfg.hardware.host import Stack, host_ms
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.launch import Launches
-from aicfg.hardware.profile import FlowLaw, Host
+from aicfg.hardware.laws import FlowLaw, Host
 
 MOST_BUSY = 0.9
 """Share of the time with prompts beyond which no longer wait is charged: in a closed loop it cannot grow."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aicfg.hardware.interpolation import FloatArray
-from aicfg.hardware.profile import Host
+from aicfg.hardware.laws import Host
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.layout import Layout
 

@@ -7,7 +7,7 @@ import numpy as np
 from aicfg.hardware.curves import Curve, ServingModel
 from aicfg.hardware.flow import MOST_BUSY
 from aicfg.hardware.interpolation import FloatArray
-from aicfg.hardware.profile import FlowLaw
+from aicfg.hardware.laws import FlowLaw
 from aicfg.hardware.queueing import Flow, Loop, wait_quantile
 from aicfg.model_specs.errors import InputError
 

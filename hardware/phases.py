@@ -6,7 +6,7 @@ Rules: performance model of AIConfigurator 0.12, §6.1 and §6.4.
 import numpy as np
 
 from aicfg.hardware.interpolation import FloatArray
-from aicfg.hardware.profile import Phases
+from aicfg.hardware.laws import Phases
 from aicfg.hardware.step import StepModel
 from aicfg.hardware.workload import Speculative, Workload
 

@@ -10,19 +10,14 @@ from typing import Any, Literal
 import msgspec
 
 from aicfg.hardware.intervals import Intervals
+from aicfg.hardware.laws import Aggregated, Benchmark, ByBackend, Disaggregated, Host, Part, Phases
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.graph import Conventions
 
 FOLDER = Path(__file__).parent / "profiles"
 
-ByBackend = dict[str, float]
 
-
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Common settings: immutable, and a key that nobody reads is an error."""
-
-
-class LengthSamples(_Part, frozen=True):
+class LengthSamples(Part, frozen=True):
     """Evenly spaced lengths around the one asked for, as factors of it."""
 
     low: float
@@ -30,7 +25,7 @@ class LengthSamples(_Part, frozen=True):
     count: int
 
 
-class AttentionExtra(_Part, frozen=True):
+class AttentionExtra(Part, frozen=True):
     """Passes beside the prefill attention kernel: rotary embedding, KV write, norms of queries and keys."""
 
     factor: float
@@ -38,7 +33,7 @@ class AttentionExtra(_Part, frozen=True):
     qk_norm_passes: int
 
 
-class Operations(_Part, frozen=True):
+class Operations(Part, frozen=True):
     """How single operations are charged."""
 
     attention_extra: AttentionExtra
@@ -59,121 +54,13 @@ class Operations(_Part, frozen=True):
     unmeasured_recurrence: Literal["light", "passes"]
 
 
-class Phases(_Part, frozen=True):
-    """Workers that only prefill or only decode."""
-
-    decode_stride_tokens: int
-    prefill_correction: float
-    decode_correction: float
-
-
-class Disaggregated(_Part, frozen=True):
-    """Matching of prefill and decode workers."""
-
-    ttft_factor: float
-    """How much longer than its prefill a prompt takes: it waits for a worker."""
-    first_token_ms: ByBackend
-    """What every first token takes beside computing, the hand-over between engines included."""
-    burst: ByBackend
-    """How much longer than their kernels the prompts of an opening burst take."""
-    queue: ByBackend
-    """Of the wait of a queue with one server and steady service, 1/2, before a prefill rank."""
-    prefill_rate_efficiency: float
-    decode_rate_efficiency: float
-    kv_transfer: bool
-    decimals: int | None
-
-
-class Queue(_Part, frozen=True):
-    """How many mixed steps' time a prompt waits, as a factor of its own."""
-
-    law: Literal["log2_batch", "prompt_steps"]
-    slope: float
-    most: float
-    at_three: float = 2.0
-    alone_waits: bool = True
-
-
-class StepsLaw(_Part, frozen=True, tag_field="law", tag="steps"):
-    """Workers that mix prefill chunks with decoding, as N batches of requests in steps."""
-
-    host_ms_per_layer: float
-    queue: Queue
-    decode_share: Literal["batch", "flow"]
-    mixed_steps_hidden: int
-    littles_law_cap: bool
-
-
-class Older(_Part, frozen=True):
-    """Versions of an engine that ran experts by slower kernels than the tables know."""
-
-    before: str
-    """The first version that did not."""
-    until: str
-    """Last day of runs whose version is not known and that count as older."""
-    experts: tuple[str, ...]
-    """Formats of the experts."""
-    slowdown: float
-    """How much longer their steps took."""
-    blackwell: bool = False
-    """Whether that holds on GPUs with FP4 alone."""
-
-
-class FlowLaw(_Part, frozen=True, tag_field="law", tag="flow"):
-    """Workers that mix prefill chunks with decoding, in a steady flow (``aicfg.hardware.flow``)."""
-
-    prompts: Literal["beside", "alone"]
-    """Whether prompts are computed beside the decoding requests, or in steps of their own."""
-    interference: float
-    """Share of the other requests' prompts whose delay a decoding request meets."""
-    first_token_ms: float
-    """What every first token takes beside computing: tokenising, the network, the scheduler."""
-    first_token_steps: float
-    """Decode steps that pass until a prompt is seen and its token sent."""
-    queue: float
-    """Of the wait of a queue with one server and steady service, 1/2; less where prompts are batched."""
-    burst: float
-    """How much longer than their kernels the prompts of an opening burst take."""
-    prompt: float = 1.0
-    """How much longer than its kernels a prompt takes until its first token."""
-    apart: float = 1.0
-    """Share of ``first_token_ms`` and ``_steps`` where answers are made text in processes of their own."""
-    balance: float = 1.0
-    """Share of the longest wait for balance among attention ranks that is really waited."""
-    older: Older | None = None
-
-
-Aggregated = StepsLaw | FlowLaw
-
-
-class Host(_Part, frozen=True):
-    """What a decode step takes beside its kernels, in microseconds (``aicfg.hardware.host``)."""
-
-    us_per_meeting: float
-    """What ranks wait for the slowest when they meet, twice in each layer, for each doubling of them."""
-    us_per_irregular_layer: float
-    """More for a layer whose attention is linear or sparse: small kernels around it that no table holds."""
-    us_per_request: float
-    us_per_request_and_layer: float
-    """What attention over requests of unlike lengths takes longer than over equal ones."""
-
-
-class Benchmark(_Part, frozen=True):
-    """How runs that were measured differ from a steady state: the load of the public benchmarks."""
-
-    length_share: float
-    """Mean length of prompts and answers over the nominal one, where lengths are drawn."""
-    waves: float
-    """Requests of each client; the first ones arrive at once."""
-
-
-class KvBudget(_Part, frozen=True):
+class KvBudget(Part, frozen=True):
     """How an engine sizes its KV cache."""
 
     rule: Literal["of_total", "of_usable", "of_free"]
     reachable: float
     fraction: float
-    fraction_by_version: dict[str, float] = {}
+    fraction_by_version: dict[str, float] = msgspec.field(default_factory=dict)
     derived: Literal["phase", "always", "never"] = "never"
     reserved_answer: float = 1.0
     """Share of an answer that a request in flight holds on average: 1 where the engine reserves all of it."""
@@ -183,14 +70,14 @@ class KvBudget(_Part, frozen=True):
         return self.fraction_by_version.get(version, self.fraction)
 
 
-class GraphSize(_Part, frozen=True):
+class GraphSize(Part, frozen=True):
     """Chunk and largest CUDA-graph batch for which memory is set aside."""
 
     chunk_tokens: int
     graph_batch: int
 
 
-class SglangReserve(_Part, frozen=True):
+class SglangReserve(Part, frozen=True):
     """What SGLang sets aside before it sizes its cache, in MiB."""
 
     least_mib: float
@@ -202,7 +89,7 @@ class SglangReserve(_Part, frozen=True):
     large_tp: GraphSize
 
 
-class Memory(_Part, frozen=True):
+class Memory(Part, frozen=True):
     """Bytes per GPU beside weights and KV cache."""
 
     activation_floor_bytes: ByBackend
@@ -218,14 +105,14 @@ class Memory(_Part, frozen=True):
     sglang_reserve: SglangReserve
 
 
-class RoleSearch(_Part, frozen=True):
+class RoleSearch(Part, frozen=True):
     """Degrees and batches tried for one role."""
 
     pp: tuple[int, ...]
     max_batch: int
 
 
-class Search(_Part, frozen=True):
+class Search(Part, frozen=True):
     """The space of layouts, batches and chunk budgets."""
 
     agg: RoleSearch
@@ -240,7 +127,7 @@ class Search(_Part, frozen=True):
     context_backends: tuple[str, ...]
 
 
-class Profile(_Part, frozen=True):
+class Profile(Part, frozen=True):
     """One set of coefficients."""
 
     name: str

@@ -15,8 +15,8 @@ from aicfg.hardware.flow import MOST_BUSY, Times, burst_ms, in_step, launched_tt
 from aicfg.hardware.host import Stack, host_ms, stack_of
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.launch import Launch, Launches, before
+from aicfg.hardware.laws import Disaggregated, FlowLaw, Host, StepsLaw
 from aicfg.hardware.phases import decode_ms, prefill_ms
-from aicfg.hardware.profile import Disaggregated, FlowLaw, Host, StepsLaw
 from aicfg.hardware.workload import Workload
 from aicfg.model_specs.layout import Layout
 

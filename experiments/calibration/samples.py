@@ -12,8 +12,9 @@ from aicfg.experiments.predictions.batch import Group, groups
 from aicfg.experiments.predictions.batch_rows import Row, read_rows
 from aicfg.experiments.progress import Advance
 from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.laws import FlowLaw
 from aicfg.hardware.modes import DataMode
-from aicfg.hardware.profile import FlowLaw, Profile
+from aicfg.hardware.profile import Profile
 from aicfg.hardware.runs import AggregatedRun, DisaggregatedRun, Latency
 from aicfg.model_specs.errors import InputError
 

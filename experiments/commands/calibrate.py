@@ -35,7 +35,8 @@ def run_calibrate(options: Namespace) -> int:
     """Fit, write the profile, and report what changed by engine, system and model."""
     from aicfg.experiments.calibration.calibrate import calibrate, profile_yaml
     from aicfg.experiments.progress import progress
-    from aicfg.hardware.profile import FlowLaw, load_profile
+    from aicfg.hardware.laws import FlowLaw
+    from aicfg.hardware.profile import load_profile
 
     prior = load_profile(options.profile)
     if not all(isinstance(rule, FlowLaw) for rule in prior.aggregated.values()):

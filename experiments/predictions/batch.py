@@ -23,9 +23,10 @@ from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.intervals import Metric, Mode
 from aicfg.hardware.launch import Launch
+from aicfg.hardware.laws import FlowLaw, StepsLaw
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.places import SHIPPED, Places
-from aicfg.hardware.profile import FlowLaw, Profile, StepsLaw
+from aicfg.hardware.profile import Profile
 from aicfg.hardware.runs import (
     AggregatedRun,
     DisaggregatedRun,

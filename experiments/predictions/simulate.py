@@ -15,7 +15,7 @@ from aicfg.experiments.solving.prepare import Case, prepare
 from aicfg.experiments.solving.recompute import model_of
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.interpolation import FloatArray
-from aicfg.hardware.profile import FlowLaw
+from aicfg.hardware.laws import FlowLaw
 from aicfg.hardware.runs import most_requests
 from aicfg.hardware.simulation import Engine, Trace, drawn_requests
 from aicfg.hardware.simulation import simulate as simulate_rank

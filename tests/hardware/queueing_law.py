@@ -17,8 +17,9 @@ from aicfg.experiments.ask.schema import Experiment, Fleet, Serving, Workload
 from aicfg.experiments.predictions.simulate import engine_at
 from aicfg.experiments.solving.prepare import prepare
 from aicfg.hardware.curves import ServingModel
+from aicfg.hardware.laws import FlowLaw
 from aicfg.hardware.percentiles import flow_of
-from aicfg.hardware.profile import FlowLaw, Profile, load_profile
+from aicfg.hardware.profile import Profile, load_profile
 from aicfg.hardware.queueing import Flow
 from aicfg.hardware.simulation import drawn_requests, simulate
 from aicfg.model_specs.layout import Layout

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aicfg.hardware.flow import MOST_BUSY, Times, burst_ms, in_step, launched_ttft_ms, tpot_ms, ttft_ms
 from aicfg.hardware.host import NO_HOST, Stack
 from aicfg.hardware.launch import Launch, Launches
-from aicfg.hardware.profile import FlowLaw
+from aicfg.hardware.laws import FlowLaw
 
 BESIDE = FlowLaw("beside", 1.0, 0.0, 0.0, 0.0, 1.0)
 ALONE = msgspec.structs.replace(BESIDE, prompts="alone")

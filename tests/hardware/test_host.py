@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aicfg.hardware.host import NO_HOST, Stack, host_ms, stack_of
-from aicfg.hardware.profile import Host
+from aicfg.hardware.laws import Host
 from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.resolve import load_architecture
 

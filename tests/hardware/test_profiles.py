@@ -9,9 +9,10 @@ from msgspec import structs
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.host import NO_HOST
+from aicfg.hardware.laws import FlowLaw
 from aicfg.hardware.load import StepLoad
 from aicfg.hardware.modes import DataMode
-from aicfg.hardware.profile import FlowLaw, Profile, load_profile, profile_names
+from aicfg.hardware.profile import Profile, load_profile, profile_names
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables
 from aicfg.hardware.workload import Workload

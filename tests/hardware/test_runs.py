@@ -7,8 +7,9 @@ from msgspec import structs
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.launch import Launch
+from aicfg.hardware.laws import FlowLaw
 from aicfg.hardware.modes import DataMode
-from aicfg.hardware.profile import FlowLaw, load_profile
+from aicfg.hardware.profile import load_profile
 from aicfg.hardware.runs import aggregated_run, by_steps, disaggregated_run, drawn, most_requests
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables

@@ -15,7 +15,8 @@ from aicfg.experiments.calibration.fit import coefficients, descend
 from aicfg.experiments.calibration.samples import Samples, read_samples
 from aicfg.experiments.predictions.batch import predict
 from aicfg.experiments.predictions.batch_rows import read_rows
-from aicfg.hardware.profile import FlowLaw, Host, Profile, load_profile
+from aicfg.hardware.laws import FlowLaw, Host
+from aicfg.hardware.profile import Profile, load_profile
 from aicfg.hardware.runs import Latency
 from aicfg.model_specs.errors import InputError
 
