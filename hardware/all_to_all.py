@@ -119,7 +119,7 @@ def exchange_curve(pricing: Pricing, op: AllToAll) -> "ExchangeCurve":
             raise MissingDataError(f"{op.transport} has no wire format for {pricing.quant.moe} experts")
         nodes = nodes_of(op.moe_ep, system.gpus_per_node)
         wire = Wire(op.transport, op.stage, dtype, op.moe_ep, nodes, *shape)
-        lend = not pricing.profile.graph.deepep_before_rack
+        lend = op.transport in RACK_KERNELS and not pricing.profile.graph.deepep_before_rack
         curves = budgets(tables, wire)
         if not curves and lend and (curves := lent_by_racks(tables, wire)):
             return ExchangeCurve(_at_budget(tables, wire, curves), lent=True)
