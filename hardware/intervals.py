@@ -1,12 +1,13 @@
 """How far measured latencies lie from predicted ones, and what that asks of a promise.
 
-A profile's section ``intervals`` holds quantiles of log(measured / predicted) by mode, serving engine and
-metric, out of fold where anything was fitted. A prediction times ``exp(quantile)`` is the latency that so
-large a share of measured runs keeps; between two levels the quantile is linear in the normal score, past the
-ends as steep as there.
+A profile's section ``intervals`` holds quantiles of log(measured / predicted) by regime and metric, out of
+fold where anything was fitted. A prediction times ``exp(quantile)`` is the latency that so large a share of
+measured runs keeps; between two levels the quantile is linear in the normal score, past the ends as steep as
+there.
 """
 
-from typing import Literal
+from itertools import product
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,6 +15,15 @@ import numpy as np
 Metric = Literal["ttft_ms", "tpot_ms", "tokens_per_s"]
 Mode = Literal["agg", "disagg"]
 METRICS: tuple[Metric, ...] = ("ttft_ms", "tpot_ms", "tokens_per_s")
+
+
+class Regime(NamedTuple):
+    """Runs whose predictions err alike."""
+
+    mode: Mode
+    backend: str
+    estimated: bool
+    """Whether an operation has no measured table, so that its time is an estimate."""
 
 
 class Residuals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,25 +34,37 @@ class Residuals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens_per_s: tuple[float, ...]
 
 
+class ByData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Residuals of one engine by what its predictions rest on."""
+
+    measured: Residuals
+    """Tables for every operation."""
+    estimated: Residuals
+    """An estimate for at least one."""
+
+
 class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Residuals by serving engine, of aggregated and of disaggregated runs."""
 
     levels: tuple[float, ...]
     """Ascending, between 0 and 1."""
-    agg: dict[str, Residuals]
-    disagg: dict[str, Residuals]
+    agg: dict[str, ByData]
+    disagg: dict[str, ByData]
 
     def __post_init__(self) -> None:
         if len(self.levels) < 2 or not 0 < self.levels[0] < self.levels[-1] < 1:
             raise ValueError("levels: expected at least two ascending shares between 0 and 1")
-        for mode in (self.agg, self.disagg):
-            for engine, residuals in mode.items():
-                for metric in METRICS:
-                    quantiles = getattr(residuals, metric)
-                    if len(quantiles) != len(self.levels) or list(quantiles) != sorted(quantiles):
-                        raise ValueError(f"{engine}.{metric}: expected one ascending quantile a level")
+        for engine, known in (*self.agg.items(), *self.disagg.items()):
+            for data, metric in product(("measured", "estimated"), METRICS):
+                quantiles = getattr(getattr(known, data), metric)
+                if len(quantiles) != len(self.levels) or list(quantiles) != sorted(quantiles):
+                    raise ValueError(f"{engine}.{data}.{metric}: expected one ascending quantile a level")
 
-    def factor(self, mode: Mode, engine: str, metric: Metric, level: float) -> float:
+    def knows(self, regime: Regime) -> bool:
+        """Whether predictions of this mode and engine were compared with measured runs."""
+        return regime.backend in self._of_mode(regime.mode)
+
+    def factor(self, regime: Regime, metric: Metric, level: float) -> float:
         """What a prediction is multiplied by so that a share ``level`` of measured runs lies below.
 
         Raises
@@ -50,16 +72,17 @@ class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         KeyError
             For an engine without residuals.
         """
-        quantiles = getattr(getattr(self, mode)[engine], metric)
-        return float(np.exp(_at(level, self.levels, quantiles)))
+        known = self._of_mode(regime.mode)[regime.backend]
+        residuals = known.estimated if regime.estimated else known.measured
+        return float(np.exp(_at(level, self.levels, getattr(residuals, metric))))
 
-    def interval(self, mode: Mode, engine: str, metric: Metric, share: float) -> tuple[float, float]:
+    def interval(self, regime: Regime, metric: Metric, share: float) -> tuple[float, float]:
         """Factors between which a share of measured runs lies, as much outside on either side."""
         outside = (1.0 - share) / 2.0
-        return (
-            self.factor(mode, engine, metric, outside),
-            self.factor(mode, engine, metric, 1.0 - outside),
-        )
+        return self.factor(regime, metric, outside), self.factor(regime, metric, 1.0 - outside)
+
+    def _of_mode(self, mode: Mode) -> dict[str, ByData]:
+        return self.agg if mode == "agg" else self.disagg
 
 
 def _at(level: float, levels: tuple[float, ...], quantiles: tuple[float, ...]) -> float:

@@ -76,13 +76,13 @@ class Pricing:
         self.ledger: Ledger | None = None
         self._tables: dict[tuple[object, ...], object] = {}
         self._priced: dict[StepLoad, dict[Operation, FloatArray]] = {}
-        self._twins: dict[DataMode, Pricing] = {}
+        self._measured: Pricing | None = None
 
     def recording(self) -> "Pricing":
         """The same prices over the same open tables, with an empty ledger of their own."""
         twin = copy.copy(self)
         rest = Source.LIGHT if self.mode is DataMode.SOL else Source.FORMULA
-        twin.ledger, twin._twins = Ledger(rest), {}
+        twin.ledger, twin._measured = Ledger(rest), None
         return twin
 
     def price(self, operation: Operation, load: StepLoad) -> FloatArray:
@@ -141,7 +141,7 @@ class Pricing:
 
         ``whole`` is never estimated: its parts are nearer to what was measured.
         """
-        strict = self if self.mode is not DataMode.HYBRID else self._twin(DataMode.SILICON)
+        strict = self.measured if self.mode is DataMode.HYBRID else self
         try:
             return strict.total((whole,), load)
         except MissingDataError:
@@ -199,16 +199,16 @@ class Pricing:
     def with_experts_in(self, dtype: str) -> "Pricing":
         """The same prices and ledger with the experts in another number format."""
         twin = copy.copy(self)
-        twin.quant, twin._priced, twin._twins = replace(self.quant, moe=dtype), {}, {}
+        twin.quant, twin._priced, twin._measured = replace(self.quant, moe=dtype), {}, None
         return twin
 
-    def _twin(self, mode: DataMode) -> "Pricing":
-        """The same tables and ledger in another mode (and with a memory of its own)."""
-        if mode not in self._twins:
-            twin = copy.copy(self)
-            twin.mode, twin._priced = mode, {}
-            self._twins[mode] = twin
-        return self._twins[mode]
+    @property
+    def measured(self) -> "Pricing":
+        """The same tables and ledger without estimates (and with a memory of its own)."""
+        if self._measured is None:
+            self._measured = copy.copy(self)
+            self._measured.mode, self._measured._priced = DataMode.SILICON, {}
+        return self._measured
 
     def dtype(self, component: str) -> str:
         """The number format of a component's weights."""

@@ -6,22 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from aicfg.experiments.calibration.decisions import best_margin
+from aicfg.experiments.calibration.error_bars import FEWEST_CASES, Compared, error_bars
 from aicfg.experiments.calibration.fit import coefficients, fit, out_of_fold
-from aicfg.experiments.calibration.samples import Samples, read_samples, throughput
+from aicfg.experiments.calibration.samples import Samples, cases, read_samples
 from aicfg.experiments.progress import Advance
-from aicfg.hardware.interpolation import FloatArray
-from aicfg.hardware.intervals import Intervals, Residuals
+from aicfg.hardware.intervals import ByData, Intervals, Mode
 from aicfg.hardware.profile import Profile
 from aicfg.hardware.runs import Latency
 
 FOLDS = 8
 """Parts that the cases are dealt out to; residuals of each are of a fit to the others."""
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
-FEWEST_ROWS, FEWEST_CASES = 10, 3
-"""Rows and cases from which an engine's error bars are its own; below, the prior's stay."""
+FEWEST_ROWS = 10
+"""From as many, and ``FEWEST_CASES``, an engine's error bars are made anew; below, the prior's stay."""
 
 
 @dataclass(frozen=True)
@@ -96,44 +95,19 @@ def folds(samples: Samples) -> list[str]:
     return [dealt[name] for name in names]
 
 
-def cases(samples: Samples) -> list[tuple[str, str, int, int]]:
-    """Model, system and lengths of each row."""
-    return [(row.model, row.system, row.isl, row.osl) for row in samples.rows]
-
-
 def _intervals(prior: Profile, scored: Sequence[Scored]) -> Intervals:
     """Quantiles of the residuals out of fold by engine; the prior's for an engine with too few rows."""
     levels = prior.intervals.levels if prior.intervals else LEVELS
-    modes: dict[str, dict[str, Residuals]] = {"agg": {}, "disagg": {}}
+    modes: dict[Mode, dict[str, ByData]] = {"agg": {}, "disagg": {}}
     if prior.intervals:
         modes = {"agg": dict(prior.intervals.agg), "disagg": dict(prior.intervals.disagg)}
-    for each in scored:
-        enough = len(each.samples.rows) >= FEWEST_ROWS and len(set(cases(each.samples))) >= FEWEST_CASES
-        if enough or not modes[each.samples.mode].get(each.samples.backend):
-            modes[each.samples.mode][each.samples.backend] = _residuals(each, levels)
+    found = [Compared.of(each.samples, each.out_of_fold) for each in scored]
+    for own in found:
+        enough = len(own.cases) >= FEWEST_ROWS and len(set(own.cases)) >= FEWEST_CASES
+        if enough or own.backend not in modes[own.mode]:
+            others = [each for each in found if each.mode == own.mode and each is not own]
+            modes[own.mode][own.backend] = error_bars(own, others, levels)
     return Intervals(levels=levels, agg=modes["agg"], disagg=modes["disagg"])
-
-
-def _residuals(scored: Scored, levels: Sequence[float]) -> Residuals:
-    samples, found = scored.samples, scored.out_of_fold
-    measured = Latency(samples.ttft_ms, samples.tpot_ms)
-    ratios = (
-        samples.ttft_ms / found.ttft_ms,
-        samples.tpot_ms / found.tpot_ms,
-        throughput(samples, measured) / throughput(samples, found),
-    )
-    count = len(set(cases(samples)))
-    return Residuals(*(spread(np.log(ratio), levels, count) for ratio in ratios))
-
-
-def spread(logs: FloatArray, levels: Sequence[float], count: int) -> tuple[float, ...]:
-    """Quantiles of log residuals, drawn away from their median: ``count`` cases do not show the whole spread.
-
-    By 1 / (2 √count); residuals of one case are alike, so that its rows count as little more than one.
-    """
-    quantiles, middle = np.quantile(logs, levels), np.median(logs)
-    widened = middle + (quantiles - middle) * (1.0 + 0.5 / np.sqrt(count))
-    return tuple(float(each) for each in widened.round(4))
 
 
 def profile_yaml(found: Calibration, command: str) -> str:
@@ -190,13 +164,16 @@ def _yaml_lines(
 
 
 def _interval_lines(intervals: Intervals | None) -> Iterator[str]:
-    """The error bars, one line for each engine and figure."""
+    """The error bars, one line for each engine, kind of data and figure."""
     assert intervals is not None
     yield "intervals:  # quantiles of log(measured / predicted), where the rows had no part in the fit"
     yield f"  levels: {list(intervals.levels)}"
-    for mode in ("agg", "disagg"):
-        yield f"  {mode}:" if getattr(intervals, mode) else f"  {mode}: {{}}"
-        for backend, residuals in sorted(getattr(intervals, mode).items()):
+    for mode, engines in (("agg", intervals.agg), ("disagg", intervals.disagg)):
+        yield f"  {mode}:" if engines else f"  {mode}: {{}}"
+        for backend, known in sorted(engines.items()):
             yield f"    {backend}:"
-            for name in residuals.__struct_fields__:
-                yield f"      {name}: {list(getattr(residuals, name))}"
+            for data in known.__struct_fields__:
+                yield f"      {data}:"
+                residuals = getattr(known, data)
+                for name in residuals.__struct_fields__:
+                    yield f"        {name}: {list(getattr(residuals, name))}"

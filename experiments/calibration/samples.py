@@ -12,14 +12,16 @@ from aicfg.experiments.predictions.batch import Group, groups
 from aicfg.experiments.predictions.batch_rows import Row, read_rows
 from aicfg.experiments.progress import Advance
 from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.intervals import Mode
 from aicfg.hardware.laws import FlowLaw
-from aicfg.hardware.modes import DataMode
 from aicfg.hardware.profile import Profile
 from aicfg.hardware.runs import AggregatedRun, DisaggregatedRun, Latency
 from aicfg.model_specs.errors import InputError
 
 MEASURED = ("ttft_ms", "tpot_ms")
 Arrays = TypeVar("Arrays")
+Case = tuple[str, str, int, int]
+"""Model, system and lengths: runs of one case err alike."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Samples:
     """N measured rows of one engine and mode."""
 
     backend: str
-    mode: str
+    mode: Mode
     rows: tuple[Row, ...]
     estimated: NDArray[np.bool_]
     """Whether an operation had to be estimated."""
@@ -57,6 +59,11 @@ class Samples:
         return self.run.latency(rule, profile.host[self.backend], waves)
 
 
+def cases(samples: Samples) -> tuple[Case, ...]:
+    """The case of each row."""
+    return tuple((row.model, row.system, row.isl, row.osl) for row in samples.rows)
+
+
 def throughput(samples: Samples, latency: Latency) -> FloatArray:
     """Output tokens/s per GPU by Little's law, at the nominal length."""
     later = np.array([row.osl - 1.0 for row in samples.rows])
@@ -76,25 +83,21 @@ def read_samples(
         If the file cannot be read, or no row of it has both latencies and a price.
     """
     rows, measured = read_rows(path), _measured(path)
-    by_kind: dict[tuple[str, str], list[Group]] = {}
+    by_kind: dict[tuple[str, Mode], list[Group]] = {}
     for group in groups([row for row in rows if row.row_id in measured], profile, advance):
         if group.run is not None:
-            by_kind.setdefault((group.key.backend, _mode(group)), []).append(group)
+            by_kind.setdefault((group.key.backend, group.regime.mode), []).append(group)
     if not by_kind:
         raise InputError(f"{path}: no row with ttft_ms, tpot_ms and tables for all its operations")
     return [_joined(*kind, found, measured) for kind, found in sorted(by_kind.items())]
 
 
-def _mode(group: Group) -> str:
-    return "disagg" if isinstance(group.run, DisaggregatedRun) else "agg"
-
-
 def _joined(
-    backend: str, mode: str, found: Sequence[Group], measured: dict[str, tuple[float, ...]]
+    backend: str, mode: Mode, found: Sequence[Group], measured: dict[str, tuple[float, ...]]
 ) -> Samples:
     rows = tuple(row for group in found for row in group.rows)
     ttft_ms, tpot_ms = np.array([measured[row.row_id] for row in rows]).T
-    estimated = np.concatenate([np.full(len(g.rows), g.mode is not DataMode.SILICON) for g in found])
+    estimated = np.concatenate([np.full(len(g.rows), g.regime.estimated) for g in found])
     run = _mapped([_spread_out(group) for group in found], np.concatenate)
     return Samples(backend, mode, rows, estimated, run, ttft_ms, tpot_ms)
 

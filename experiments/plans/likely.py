@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from aicfg.experiments.plans.plan import Likely, PoolPlan
-from aicfg.hardware.intervals import Metric, Mode
+from aicfg.hardware.intervals import Metric, Regime
 from aicfg.hardware.profile import Profile
 
 SHARE = 0.8
@@ -16,7 +16,7 @@ def likely(
     tpot_ms: float | None,
     tokens_per_s: float | None,
 ) -> Likely | None:
-    """By the residuals of the engines that run: TTFT is the prefill workers', the rest of those that decode.
+    """By the residuals of the regimes that run: TTFT is the prefill workers', the rest of those that decode.
 
     Where pools of one kind run different engines the widest of their ends hold. None if the profile was never
     compared with measured runs of one of them.
@@ -41,9 +41,9 @@ def _range(
         return None
     if profile.intervals is None:
         raise KeyError(metric)
-    ends = [profile.intervals.interval(_mode(pool), pool.backend, metric, SHARE) for pool in pools]
+    ends = [profile.intervals.interval(_regime(pool), metric, SHARE) for pool in pools]
     return value * min(low for low, _ in ends), value * max(high for _, high in ends)
 
 
-def _mode(pool: PoolPlan) -> Mode:
-    return "agg" if pool.role == "agg" else "disagg"
+def _regime(pool: PoolPlan) -> Regime:
+    return Regime("agg" if pool.role == "agg" else "disagg", pool.backend, pool.estimated)

@@ -105,6 +105,8 @@ class PoolPlan:
     memory_gib: MemoryGib
     sources: Sources | None = None
     """What the time of its steps rests on."""
+    estimated: bool = False
+    """Whether an operation of its steps has no measured table."""
     pool: str | None = None
     """The pool of the fleet that it runs in; None where the fleet is of one system."""
 
@@ -170,8 +172,7 @@ class Relaxation:
     asked: float | str
     """A constraint of the user's own is a text."""
     needed: float | str | None
-    """Usable as it stands (rounded to the safe side); ``None`` when no change of it alone is enough; an
-    empty text for a constraint that must be left out."""
+    """Usable as it stands; ``None``: no change of it alone is enough; an empty text: to be left out."""
     plan: "Plan | None"
     """The best one with this change."""
 
@@ -272,8 +273,7 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain dictionaries, lists and numbers."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        return plain
+        return msgspec.to_builtins(self)
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The plan as JSON text; ``indent`` spaces make it pretty, ``None`` keeps it on one line."""

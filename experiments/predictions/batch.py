@@ -21,7 +21,7 @@ from aicfg.experiments.progress import Advance
 from aicfg.hardware.curves import Role, ServingModel
 from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.interpolation import FloatArray
-from aicfg.hardware.intervals import Metric, Mode
+from aicfg.hardware.intervals import Metric, Mode, Regime
 from aicfg.hardware.launch import Launch
 from aicfg.hardware.laws import FlowLaw, StepsLaw
 from aicfg.hardware.modes import DataMode
@@ -131,6 +131,12 @@ class Group:
     mode: DataMode = DataMode.SILICON
     reason: str = ""
     """Why nothing prices it, or what its prices rest on beside measured tables."""
+
+    @property
+    def regime(self) -> Regime:
+        """Whose error bars its predictions have."""
+        mode: Mode = "agg" if len(self.key.workers) == 1 else "disagg"
+        return Regime(mode, self.key.backend, self.mode is not DataMode.SILICON)
 
 
 def groups(
@@ -267,14 +273,10 @@ def _dividing(told: Layout, workers: float, experts: int) -> tuple[Layout, float
 
 def _factors(group: Group, profile: Profile) -> Sequence[Sequence[tuple[float, float]]]:
     """By figure and share, what a prediction is multiplied by to get its interval's ends."""
-    mode: Mode = "agg" if len(group.key.workers) == 1 else "disagg"
-    known, backend = profile.intervals, group.key.backend
-    if known is None or backend not in getattr(known, mode):
+    known, regime = profile.intervals, group.regime
+    if known is None or not known.knows(regime):
         return [[]] * len(FIGURES)
-    return [
-        [known.interval(mode, backend, metric, share / 100) for share in SHARES]
-        for metric in FIGURES.values()
-    ]
+    return [[known.interval(regime, metric, share / 100) for share in SHARES] for metric in FIGURES.values()]
 
 
 def write_predictions(path: str, predictions: Sequence[Prediction]) -> None:

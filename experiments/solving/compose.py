@@ -29,6 +29,7 @@ from aicfg.experiments.solving.prepare import Case
 from aicfg.experiments.solving.recompute import cost_per_hour, recomputed
 from aicfg.hardware.breakdown import breakdown
 from aicfg.hardware.curves import Curve, ServingModel
+from aicfg.hardware.regimes import regime_of
 from aicfg.solver.answer import Answer
 from aicfg.solver.objectives import STAGES
 
@@ -152,6 +153,7 @@ def pool_of(model: ServingModel, curve: Curve, at: int, workers: int, sources: S
             limit=float(memory.limit[at]) / GIB,
         ),
         sources=sources,
+        estimated=regime_of(model, curve.role, layout).estimated,
     )
 
 

@@ -14,10 +14,11 @@ from typing import NamedTuple
 from aicfg.experiments.ask.schema import Sla
 from aicfg.hardware.curves import Curve, ServingModel
 from aicfg.hardware.interpolation import FloatArray
-from aicfg.hardware.intervals import Metric, Mode
+from aicfg.hardware.intervals import Metric
 from aicfg.hardware.percentiles import at_loads, tpot_at, ttft_at
 from aicfg.hardware.profile import Profile
 from aicfg.hardware.queueing import Loop
+from aicfg.hardware.regimes import regime_of
 from aicfg.model_specs.errors import InputError
 
 _DECIMALS = 6
@@ -72,15 +73,13 @@ def margin(sla: Sla, curve: Curve, model: ServingModel, metric: Metric) -> float
     """
     if not sla.confidence:
         return default_margin(sla, model.profile) if metric == "tpot_ms" else 1.0
-    intervals, backend = model.profile.intervals, model.tables.backend
-    mode: Mode = "agg" if curve.role == "agg" else "disagg"
-    if intervals is None or backend not in getattr(intervals, mode):
-        name = model.profile.name
+    intervals, regime = model.profile.intervals, regime_of(model, curve.role, curve.layout)
+    if intervals is None or not intervals.knows(regime):
         raise InputError(
-            f"sla.confidence: the profile {name} has no intervals for {backend} ({mode}); expected a profile "
-            "that was compared with measured runs, such as aicfg"
+            f"sla.confidence: the profile {model.profile.name} has no intervals for {regime.backend} "
+            f"({regime.mode}); expected a profile that was compared with measured runs, such as aicfg"
         )
-    return intervals.factor(mode, backend, metric, sla.confidence)
+    return intervals.factor(regime, metric, sla.confidence)
 
 
 def worst(used: Iterable[tuple[Curve, int]], later_tokens: int) -> Latencies:

@@ -5,8 +5,8 @@
 Four predictions of every row: by the shipped default profile, and out of fold (by profiles fitted to the
 rest) with the cases, the model families and the GPU systems as folds. Each goes to DIR/<fold>.csv and through
 the scorer: errors, the three rankings of layouts, decisions under TPOT limits (with the margin that pays most
-there). Then the coverage of the 80 % and 90 % intervals, taken from the residuals of the other folds, and
-what the errors are without each term.
+there). Then the coverage of the 80 % and 90 % intervals by regime, made of residuals of other cases, models
+or systems, and what the errors are without each term.
 """
 
 import argparse
@@ -14,18 +14,22 @@ import csv
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from unittest import mock
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from aicfg.experiments.calibration.calibrate import cases, folds, spread
+from aicfg.experiments.calibration.calibrate import LEVELS, folds
 from aicfg.experiments.calibration.decisions import best_margin
+from aicfg.experiments.calibration.error_bars import Compared, error_bars
 from aicfg.experiments.calibration.fit import fit, out_of_fold
-from aicfg.experiments.calibration.samples import Samples, read_samples, throughput
+from aicfg.experiments.calibration.samples import Samples, cases, read_samples, throughput
+from aicfg.hardware.intervals import METRICS, Intervals, Metric, Regime
 from aicfg.hardware.profile import Profile, load_profile
 from aicfg.hardware.runs import Latency
 
@@ -62,8 +66,8 @@ def main() -> None:
         print(f"\n######## {name}: margin {margins[name]:g}, {path}")
         if scorer:
             scorer.main([str(path), options.measured])
-    for name, fold_of in schemes.items():
-        print_coverage(name, samples, predictions[name], fold_of)
+    for name, key_of in {**schemes, "case": cases}.items():
+        print_coverage(name, samples, predictions[name], key_of)
     print_ablation(prior, samples)
     print_switches(prior, options.measured)
 
@@ -96,34 +100,46 @@ def write(path: Path, samples: Sequence[Samples], found: Sequence[Latency], marg
 
 
 def print_coverage(
-    name: str, samples: Sequence[Samples], found: Sequence[Latency], fold_of: Callable[[Samples], list[str]]
+    name: str,
+    samples: Sequence[Samples],
+    found: Sequence[Latency],
+    key_of: Callable[[Samples], Sequence[Any]],
 ) -> None:
-    """The share of measured figures inside intervals whose quantiles are of the other folds' residuals."""
-    inside: dict[tuple[str, float], list[NDArray[np.bool_]]] = {}
-    for each, latency in zip(samples, found, strict=True):
-        fold = np.array(fold_of(each))
-        measured = Latency(each.ttft_ms, each.tpot_ms)
-        for figure, ratio in (
-            ("ttft", each.ttft_ms / latency.ttft_ms),
-            ("tpot", each.tpot_ms / latency.tpot_ms),
-            ("tokens/s", throughput(each, measured) / throughput(each, latency)),
-        ):
-            for share in SHARES:
-                hits = np.zeros(len(fold), dtype=np.bool_)
-                for part in sorted(set(fold)):
-                    others = ratio[fold != part] if (fold != part).any() else ratio
-                    ends = ((1 - share) / 2, (1 + share) / 2)
-                    low, high = np.exp(spread(np.log(others), ends, len(set(cases(each)))))
-                    hits[fold == part] = ((ratio >= low) & (ratio <= high))[fold == part]
-                inside.setdefault((figure, share), []).append(hits)
-    print(f"\nintervals, folds by {name}: share inside, in %")
-    for (figure, share), hits_of in inside.items():
-        by_kind = (
-            f"{each.mode} {each.backend} {100 * hits.mean():.1f}"
-            for each, hits in zip(samples, hits_of, strict=True)
-        )
-        inside_all = 100 * np.concatenate(hits_of).mean()
-        print(f"  {figure:8} {100 * share:.0f}: {inside_all:5.1f}  ({', '.join(by_kind)})")
+    """The share of measured figures inside intervals that know nothing of what is left out, by regime."""
+    every = [Compared.of(*each) for each in zip(samples, found, strict=True)]
+    keys = [np.array([str(key) for key in key_of(each)]) for each in samples]
+    hits = [inside(every, keys, number) for number in range(len(every))]
+    print(f"\nintervals, {name}s left out: share inside, in %")
+    for metric, share in product(METRICS, SHARES):
+        by_regime = {}
+        for own, each in zip(every, hits, strict=True):
+            for estimated in sorted(set(own.estimated.tolist())):
+                regime = f"{own.mode} {own.backend}{' estimated' if estimated else ''}"
+                by_regime[regime] = each[metric, share][own.estimated == estimated]
+        line = ", ".join(f"{regime} {100 * each.mean():.1f}" for regime, each in by_regime.items())
+        whole = 100 * np.concatenate(list(by_regime.values())).mean()
+        print(f"  {metric:12} {100 * share:.0f}: {whole:5.1f}  ({line})")
+
+
+def inside(
+    every: Sequence[Compared], keys: Sequence[NDArray[np.str_]], number: int
+) -> dict[tuple[Metric, float], NDArray[np.bool_]]:
+    """Of one engine and mode, which rows lie in intervals made without any row of their key."""
+    own = every[number]
+    hits = {figure: np.zeros(len(own.cases), bool) for figure in product(METRICS, SHARES)}
+    for key in sorted(set(keys[number])):
+        left = [each.at(names != key) for each, names in zip(every, keys, strict=True)]
+        others = [each for at, each in enumerate(left) if each.mode == own.mode and at != number]
+        bars = {own.backend: error_bars(left[number], others, LEVELS)}
+        known = Intervals(LEVELS, bars, bars)
+        for estimated in sorted(set(own.estimated.tolist())):
+            rows = (keys[number] == key) & (own.estimated == estimated)
+            regime = Regime(own.mode, own.backend, estimated)
+            for metric, share in hits:
+                low, high = np.log(known.interval(regime, metric, share))
+                logs = own.logs[metric][rows]
+                hits[metric, share][rows] = (low <= logs) & (logs <= high)
+    return hits
 
 
 def errors(samples: Sequence[Samples], fitted: Profile, mode: str) -> str:

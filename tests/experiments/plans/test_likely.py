@@ -6,6 +6,7 @@ import pytest
 
 from aicfg.experiments.api import solve
 from aicfg.experiments.predictions.estimate import Worker, estimate
+from aicfg.hardware.intervals import METRICS, Mode, Regime
 from aicfg.hardware.profile import load_profile
 
 BASE: dict[str, Any] = {
@@ -18,17 +19,37 @@ BASE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("mode", ["agg", "disagg"])
-def test_plans_carry_the_ends_of_their_intervals(mode: str) -> None:
+def test_plans_carry_the_ends_of_their_intervals(mode: Mode) -> None:
     """Prediction times the factors of the profile, of the engine and mode that serve."""
     plan = solve({**BASE, "serving": {**BASE["serving"], "mode": mode}})
     known = load_profile("aicfg").intervals
     assert known is not None
     assert plan.likely is not None
     assert plan.likely.share == 0.8
-    for metric in ("ttft_ms", "tpot_ms", "tokens_per_s"):
-        low, high = known.interval(mode, "vllm", metric, 0.8)  # type: ignore[arg-type]
+    for metric in METRICS:
+        low, high = known.interval(Regime(mode, "vllm", estimated=False), metric, 0.8)
         value = getattr(plan, metric)
         assert getattr(plan.likely, metric) == pytest.approx((low * value, high * value))
+
+
+def test_estimates_widen_the_interval() -> None:
+    """A worker with an operation that no table has says so, and has the interval of its regime."""
+    asked = {
+        **BASE,
+        "model": "openai/gpt-oss-120b",
+        "serving": {"backend": "trtllm", "data_mode": "hybrid"},
+    }
+    known = load_profile("aicfg").intervals
+    assert known is not None
+    for worker, estimated in (
+        (Worker(role="agg", tp=2, moe_ep=2), False),
+        (Worker(role="agg", tp=2, moe_tp=2), True),
+    ):
+        found = estimate(asked, worker)
+        assert found.pools[0].pool.estimated == estimated
+        assert found.likely is not None and found.tpot_ms is not None
+        low, high = known.interval(Regime("agg", "trtllm", estimated), "tpot_ms", 0.8)
+        assert found.likely.tpot_ms == pytest.approx((low * found.tpot_ms, high * found.tpot_ms))
 
 
 def test_a_profile_without_error_bars_promises_none() -> None:

@@ -61,6 +61,7 @@ POOL_FIELDS = [
     "requests_per_s",
     "memory_gib",
     "sources",
+    "estimated",
     "pool",
 ]
 SOURCES = ["measured", "interpolated", "extrapolated", "replaced", "estimated", "formula", "light"]

@@ -10,6 +10,7 @@ import pytest
 from aicfg.experiments.predictions.batch import predict
 from aicfg.experiments.predictions.batch_rows import read_rows
 from aicfg.experiments.predictions.served import served
+from aicfg.hardware.intervals import Regime
 from aicfg.hardware.profile import load_profile
 from aicfg.model_specs.errors import InputError
 
@@ -65,6 +66,20 @@ def test_rows_without_a_prediction_say_why(run: Callable[..., Any], tmp_path: Pa
     assert [bool(row["tpot_ms"]) for row in rows] == [False, False, True]
     assert rows[0]["reason"] == "concurrency: got '0'; expected a number above 0"
     assert "h100_smx" in rows[1]["reason"]
+
+
+def test_estimated_rows_have_the_error_bars_of_estimates(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Where no table has every operation, the reason says so and the interval is that of such rows."""
+    row = "m,openai/gpt-oss-120b,h100_sxm,trtllm,1.1.0,,,agg,1024,512,64,2,1,1,{},{},,,,,,,"
+    known = load_profile("aicfg").intervals
+    assert known is not None
+    for line, estimated in ((row.format(1, 2), False), (row.format(2, 1), True)):
+        (found,) = predictions(run, tmp_path, line)
+        assert ("estimated" in found["reason"]) == estimated
+        low, high = known.interval(Regime("agg", "trtllm", estimated), "tpot_ms", 0.9)
+        ends = [float(found[name]) for name in ("tpot_ms_low_90", "tpot_ms_high_90")]
+        tpot_ms = float(found["tpot_ms"])
+        assert ends == pytest.approx([low * tpot_ms, high * tpot_ms], rel=1e-4)
 
 
 def test_a_full_memory_does_not_suppress_a_row(run: Callable[..., Any], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from aicfg.experiments.predictions.simulate import Run, simulate_plan
 from aicfg.experiments.solving.assemble import candidates
 from aicfg.experiments.solving.counted import counted, counts_plainly, worst
 from aicfg.experiments.solving.prepare import prepare
+from aicfg.hardware.intervals import Regime
 from aicfg.hardware.profile import load_profile
 from aicfg.model_specs.errors import InputError
 
@@ -49,10 +50,39 @@ def test_points_count_with_their_regimes_factor() -> None:
         ("tpot_ms", "disagg", "tpot_ns", plain.points.role == 2),
         ("ttft_ms", "disagg", "ttft_ns", plain.points.role == 1),
     ):
-        factor = INTERVALS.factor(mode, "trtllm", metric, 0.9)  # type: ignore[arg-type]
+        factor = INTERVALS.factor(Regime(mode, "trtllm", estimated=False), metric, 0.9)  # type: ignore[arg-type]
         before, after = getattr(plain.points, own)[mine], getattr(safe.points, own)[mine]
         assert np.abs(after - before * factor).max() <= 1 + factor
     assert (safe.points.request_rate == plain.points.request_rate).all()
+
+
+def test_workers_priced_with_estimates_have_their_own_margin() -> None:
+    """In data mode hybrid a layout that silicon could not price counts as estimated, and no other does."""
+    gpt = {**ASKED, "model": "openai/gpt-oss-120b", "fleet": {"system": "h100_sxm", "gpus": 4}}
+    serving = {**ASKED["serving"], "mode": "agg"}
+    strict, hybrid = (
+        prepare(load({**gpt, "serving": {**serving, "data_mode": mode}})[0]) for mode in ("silicon", "hybrid")
+    )
+    assert INTERVALS is not None
+    measured = {str(curve.layout) for curve in candidates(strict).curves}
+    found = candidates(hybrid)
+    layouts = {str(curve.layout) for curve in found.curves}
+    assert measured and measured < layouts
+    for curve, owner in zip(found.curves, found.owner, strict=True):
+        regime = Regime("agg", "trtllm", estimated=str(curve.layout) not in measured)
+        _, tpot_ms = counted(Sla(confidence=0.9), curve, owner.model)
+        assert tpot_ms == pytest.approx(curve.tpot_ms * INTERVALS.factor(regime, "tpot_ms", 0.9))
+
+
+def test_a_plan_of_estimates_keeps_its_bounds_with_their_margin() -> None:
+    """The plan's certificate, evaluated afresh from its pools, agrees with what counted in the program."""
+    sla = {**ASKED["sla"], "confidence": 0.9}
+    serving = {**ASKED["serving"], "data_mode": "hybrid"}
+    asked = {**ASKED, "model": "openai/gpt-oss-120b", "objective": "tpot", "sla": sla, "serving": serving}
+    plan = solve({**asked, "load": {"requests_per_s": 1}}, engine="both")
+    assert plan.status == "optimal" and any(pool.estimated for pool in plan.pools)
+    assert plan.objective.value == plan.counted.tpot_ms  # type: ignore[union-attr]
+    assert plan.certificate.recomputed == pytest.approx(plan.objective.value, abs=1e-5)
 
 
 def test_a_plan_keeps_its_bounds_with_the_margin() -> None:
@@ -68,7 +98,8 @@ def test_a_plan_keeps_its_bounds_with_the_margin() -> None:
 def test_a_margin_is_a_tighter_bound() -> None:
     """With one mode and engine, a confidence gives what bounds divided by its factors give."""
     assert INTERVALS is not None
-    factors = {name: INTERVALS.factor("agg", "trtllm", name, 0.9) for name in ("ttft_ms", "tpot_ms")}
+    regime, metrics = Regime("agg", "trtllm", estimated=False), ("ttft_ms", "tpot_ms")
+    factors = {name: INTERVALS.factor(regime, name, 0.9) for name in metrics}
     bounds = {name: ASKED["sla"][name] / factor for name, factor in factors.items()}
     serving = {**ASKED["serving"], "mode": "agg"}
     safe = solve({**ASKED, "serving": serving, "sla": {**ASKED["sla"], "confidence": 0.9}})
