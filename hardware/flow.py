@@ -112,7 +112,9 @@ def launched_ttft_ms(
     ranks : attention ranks that take requests together, (N,).
     """
     handled = np.where(run.postprocess_apart, rule.apart, 1.0)
-    steps = handled * rule.first_token_steps + run.steps(times.batch / times.steps, ranks, rule.balance)
+    steps = handled * rule.first_token_steps + run.steps(
+        times.batch, times.batch / times.steps, ranks, rule.balance
+    )
     return np.asarray(handled * rule.first_token_ms + steps * tpot + computed_ms(rule, times, tpot))
 
 
@@ -121,8 +123,8 @@ def burst_ms(
 ) -> FloatArray:
     """Mean wait of a run that opens with all its prompts at once and has ``waves`` requests a client.
 
-    The first n requests wait for half of the n prompts on average, and are one in ``waves``; those that are
-    computed ``together`` are in every wave.
+    Each of the first n requests waits for half of the other prompts on average; they are one in ``waves``.
+    Those that are computed ``together`` are in every wave.
     """
-    once = times.batch * times.prompt_ms / 2.0
+    once = (times.batch - 1.0) * times.prompt_ms / 2.0
     return np.asarray(np.where(together, once, rule.burst * once / waves))

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import zip_longest
 from typing import Literal
 
 import numpy as np
@@ -60,31 +61,34 @@ class Launches:
         """One entry a run."""
         return cls(*(np.array([getattr(one, field.name) for one in each]) for field in fields(cls)))
 
-    def steps(self, per_step: FloatArray, ranks: FloatArray, balance: float) -> FloatArray:
-        """Decode steps (N,) that a prompt waits on purpose, on average.
+    def steps(self, batch: FloatArray, per_step: FloatArray, ranks: FloatArray, balance: float) -> FloatArray:
+        """Decode steps (N,) that a prompt waits on purpose, on average; none where nothing else decodes.
 
         Parameters
         ----------
-        per_step : requests that come in a decode step, (N,), to each attention rank.
+        batch : requests in flight of each attention rank, (N,).
+        per_step : requests that come to it in a decode step, (N,).
         ranks : attention ranks, (N,): one has nothing to balance, several gather no prompts.
         balance : share of the longest wait for balance that is really waited.
         """
-        looks, alone = (self.receive_interval - 1.0) / 2.0, ranks == 1.0
         gathers = window(self.batch_wait, per_step)
-        return looks + np.where(alone, gathers, balance * window(self.balance_wait, ranks * per_step))
+        balances = balance * window(self.balance_wait, ranks * per_step)
+        waits = (self.receive_interval - 1.0) / 2.0 + np.where(ranks == 1.0, gathers, balances)
+        return np.asarray(waits * np.clip(batch - 1.0, 0.0, 1.0))
 
 
 def before(version: str, limit: str) -> bool:
     """Whether an engine's version is older; one that is no number, such as a nightly build, is not.
 
-    >>> before("0.9.2", "0.18"), before("0.18.0", "0.18"), before("nightly", "0.18")
+    >>> before("0.9.2", "0.18"), before("v0.18", "0.18.0"), before("nightly", "0.18")
     (True, False, False)
     """
-    found, most = (re.match(r"\d+(\.\d+)*", each) for each in (version, limit))
+    found, most = (re.match(r"v?(\d+(?:\.\d+)*)", each) for each in (version, limit))
     if found is None or most is None:
         return False
-    numbers = [[int(part) for part in each.group().split(".")] for each in (found, most)]
-    return numbers[0] < numbers[1]
+    numbers = ([int(part) for part in each[1].split(".")] for each in (found, most))
+    pairs = list(zip_longest(*numbers, fillvalue=0))
+    return [old for old, _ in pairs] < [new for _, new in pairs]
 
 
 def window(most: FloatArray, per_step: FloatArray) -> FloatArray:

@@ -92,7 +92,7 @@ class DisaggregatedRun:
         tpot = self.decode_ms + host_ms(host, self.decoding, self.stack) / self.progress
         answer = self.tokens * tpot
         computed = self._computed_ms(rule, rule.queue[backend], answer)
-        opening = rule.burst[backend] * self.clients * self.prefill_ms / (2.0 * waves)
+        opening = rule.burst[backend] * np.maximum(self.clients - 1.0, 0.0) * self.prefill_ms / (2.0 * waves)
         first = rule.first_token_ms[backend] + computed + self.transfer_ms + opening
         return Latency(np.maximum(first, answer * (self.waiting - 1.0)), tpot)
 

@@ -226,7 +226,8 @@ def _predictions(group: Group, profile: Profile) -> Iterator[Prediction]:
             for pair in pairs
             for factor in pair
         )
-        yield Prediction(row.row_id, ttft, tpot, tokens, tpot * profile.tpot_margin, bounds, group.reason)
+        reason = "; ".join(filter(None, (group.reason, row.remark)))
+        yield Prediction(row.row_id, ttft, tpot, tokens, tpot * profile.tpot_margin, bounds, reason)
 
 
 def _served(model: ServingModel, role: Role, worker: RowWorker) -> tuple[Layout, float]:

@@ -6,11 +6,13 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
+from math import inf
 from pathlib import Path
 
 from msgspec import structs
 
-from aicfg.experiments.predictions.recipes import Told, launch_of, layouts_of, recipe_of
+from aicfg.experiments.predictions.recipes import Told, launch_of, layouts_of, recipe_of, remark_of
 from aicfg.hardware.curves import Role
 from aicfg.hardware.launch import Launch
 from aicfg.model_specs.errors import InputError, nearest
@@ -19,8 +21,17 @@ from aicfg.model_specs.layout import Layout
 REQUIRED = ("row_id", "model", "system", "backend", "isl_tokens", "osl_tokens", "concurrency")
 DEGREES = ("tp", "pp", "dp", "moe_tp", "moe_ep")
 MODES = ("agg", "disagg")
-KV_CACHES = ("bfloat16", "fp8")
-ANSWERS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+KV_CACHES = {"auto": "", "bfloat16": "bfloat16", "bf16": "bfloat16", "fp8": "fp8", "fp8_e4m3": "fp8"}
+"""Formats of caches as engines call them, and as tables do."""
+BOUNDS = {
+    "receive_interval": (1.0, inf),
+    "batch_wait": (0.0, inf),
+    "balance_wait": (0.0, inf),
+    "decode_batch_limit": (1.0, inf),
+    "memory_fraction": (0.01, 1.0),
+}
+"""Least and most of a launch's numbers."""
+ANSWERS = dict.fromkeys(("yes", "true", "1", "1.0"), True) | dict.fromkeys(("no", "false", "0", "0.0"), False)
 DEFAULTS = Launch()
 SETTINGS = tuple(name for name in Launch.__struct_fields__ if name not in ("version", "measured_on"))
 """What a row may say of its launch in columns of the same names."""
@@ -57,6 +68,8 @@ class Row:
     concurrency: int = 0
     workers: tuple[tuple[Role, RowWorker], ...] = ()
     launch: Launch = DEFAULTS
+    remark: str = ""
+    """What of it was not run as recorded."""
     fault: str = ""
 
     @property
@@ -127,6 +140,8 @@ def _launched(row: Row, told: Mapping[str, str]) -> Row:
     """The row as its recipe launched it, if there is one; what the row itself says of that goes first."""
     prefill, decode = (row.workers[0][1], row.workers[-1][1])
     pooled = len(row.workers) == 2
+    engine = told.get("version_kind", "") in ("", "engine")
+    version = told.get("backend_version", "") if engine else ""
     about = Told(
         backend=row.backend,
         model=row.model,
@@ -134,7 +149,7 @@ def _launched(row: Row, told: Mapping[str, str]) -> Row:
         weights=row.formats[0],
         lengths=(row.isl, row.osl),
         version=told.get("backend_version", ""),
-        measured_on=told.get("measured_on", ""),
+        measured_on=_day(told),
         clients=row.concurrency,
         tp=prefill.layout.tp,
         prefills=prefill.workers if pooled else 0,
@@ -144,12 +159,13 @@ def _launched(row: Row, told: Mapping[str, str]) -> Row:
     recipe = recipe_of(about)
     pools = recipe.pools_for(about) if recipe is not None else None
     given = {name: _setting(told, name) for name in SETTINGS if told.get(name)}
-    launch = launch_of(recipe, pools, about)
-    launch = structs.replace(launch, version=about.version, measured_on=about.measured_on)
-    layouts = layouts_of(recipe, pools, [worker.layout for _, worker in row.workers])
+    launch = structs.replace(launch_of(recipe, pools, about), version=version, measured_on=about.measured_on)
+    recorded = [worker.layout for _, worker in row.workers]
+    layouts = layouts_of(recipe, pools, recorded)
     return replace(
         row,
         launch=structs.replace(launch, **given),
+        remark=remark_of(recipe, recorded, layouts),
         workers=tuple(
             (role, replace(worker, layout=layout))
             for (role, worker), layout in zip(row.workers, layouts, strict=True)
@@ -157,18 +173,34 @@ def _launched(row: Row, told: Mapping[str, str]) -> Row:
     )
 
 
+def _day(told: Mapping[str, str]) -> str:
+    """The day of a run, as in 2026-01-31; empty where none is recorded."""
+    text = told.get("measured_on", "")
+    if text.casefold() in ("", "nan", "nat", "none"):
+        return ""
+    try:
+        return date.fromisoformat(text[:10]).isoformat()
+    except ValueError:
+        raise ValueError(f"measured_on: got {text!r}; expected a date such as 2026-01-31") from None
+
+
 def _setting(told: Mapping[str, str], name: str) -> float | bool | str:
     """What a row says of a launch: a number, yes or no, or a format."""
-    text, default = told[name], getattr(DEFAULTS, name)
+    text, default = told[name].casefold(), getattr(DEFAULTS, name)
     if isinstance(default, str):
         if text not in KV_CACHES:
-            raise ValueError(f"{name}: got {text!r}; expected {' or '.join(KV_CACHES)}")
-        return text
+            raise ValueError(f"{name}: got {told[name]!r}; expected auto, bfloat16 or fp8")
+        return KV_CACHES[text]
     if isinstance(default, bool):
-        if text.casefold() not in ANSWERS:
-            raise ValueError(f"{name}: got {text!r}; expected yes or no")
-        return ANSWERS[text.casefold()]
-    return 0.0 if text == "0" else _number(name, text)
+        if text not in ANSWERS:
+            raise ValueError(f"{name}: got {told[name]!r}; expected yes or no")
+        return ANSWERS[text]
+    least, most = BOUNDS[name]
+    value = _number(name, told[name]) if text not in ("0", "0.0") else 0.0
+    if not least <= value <= most:
+        upper = "" if most == inf else f" to {most:g}"
+        raise ValueError(f"{name}: got {told[name]!r}; expected a number from {least:g}{upper}")
+    return value
 
 
 def _worker(told: Mapping[str, str], prefix: str) -> RowWorker:

@@ -18,6 +18,8 @@ from aicfg.model_specs.layout import Layout
 Lengths = tuple[int, int]
 FILES = ("pools.yaml", "recipes.yaml")
 """In the order in which they are asked."""
+MOST_OVERLOAD = 2
+"""Clients over places to decode with which pools were run at most."""
 
 
 class Pools(msgspec.Struct, frozen=True):
@@ -30,6 +32,11 @@ class Pools(msgspec.Struct, frozen=True):
     gpus: int
     """Of a decode worker."""
     batch: int
+
+    @property
+    def places(self) -> int:
+        """Requests that decode at most."""
+        return self.decodes * self.batch * (self.gpus if self.kind[0] == "d" else 1)
 
     @property
     def decode(self) -> Layout:
@@ -52,22 +59,24 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One launch script, and the rows that it stands for; what is not given is not asked."""
 
     backend: str
-    model: str
-    """Beginning of the model's name, without its organisation, in lower case."""
+    models: tuple[str, ...]
+    """Beginnings of models' names, without their organisation, in lower case."""
     source: str
     launch: dict[str, float | bool | str] = {}
     systems: tuple[str, ...] = ()
     weights: str = ""
     """Format of the dense products."""
     lengths: tuple[Lengths, ...] = ()
-    versions: tuple[str, ...] | None = None
-    """Of the engine, as recorded; empty where none was."""
+    versions: tuple[str, ...] = ()
+    """Of the engine, as recorded."""
+    until: str = ""
+    """Last day of the runs, whose version was not recorded."""
     clients_from: int = 0
     tp_below: int = 1 << 30
     attention_dp: bool = False
     """Whether attention was split by data, although the rows record tp alone."""
     pools: dict[str, tuple[int, ...]] = {}
-    """Of disaggregated runs: names of their pools, and the clients that each was run with (none: any)."""
+    """Of disaggregated runs: names of their pools, and the clients of each (none: not told)."""
     prefill: dict[str, int] = {}
     """Degrees of their prefill workers; empty where rows are right."""
 
@@ -77,7 +86,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, clients in self.pools.items():
             pools = pools_of(name)
             same = shape == (pools.prefills, pools.decodes, pools.gpus)
-            if same and (not clients or told.clients in clients):
+            if same and (
+                told.clients in clients if clients else told.clients <= MOST_OVERLOAD * pools.places
+            ):
                 return pools
         return None
 
@@ -85,11 +96,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether it stands for a row."""
         return (
             self.backend == told.backend
-            and told.model.rpartition("/")[2].casefold().startswith(self.model)
+            and told.model.rpartition("/")[2].casefold().startswith(self.models)
             and (not self.systems or told.system in self.systems)
             and self.weights in ("", told.weights)
             and (not self.lengths or told.lengths in self.lengths)
-            and (self.versions is None or told.version in self.versions)
+            and (not self.versions or told.version in self.versions)
+            and (not self.until or (not told.version and "" < told.measured_on <= self.until))
             and told.clients >= self.clients_from
             and told.tp < self.tp_below
             and (not self.pools or self.pools_for(told) is not None)
@@ -153,6 +165,13 @@ def launch_of(recipe: Recipe | None, pools: Pools | None, told: Told) -> Launch:
         return Launch(drawn=public and bool(told.measured_on))
     limit = {} if pools is None else {"decode_batch_limit": float(pools.batch)}
     return msgspec.convert({"drawn": True, **limit, **recipe.launch}, Launch)
+
+
+def remark_of(recipe: Recipe | None, told: Sequence[Layout], run: Sequence[Layout]) -> str:
+    """What a prediction says of layouts that are not those of the row; empty where they are."""
+    if recipe is None or list(told) == list(run):
+        return ""
+    return f"run as {' and '.join(map(str, run))}: recipe {recipe.source}"
 
 
 def layouts_of(recipe: Recipe | None, pools: Pools | None, told: Sequence[Layout]) -> list[Layout]:

@@ -43,9 +43,9 @@ def test_no_step_has_more_than_one_chunk() -> None:
 
 
 def test_an_opening_burst_waits_for_half_of_itself() -> None:
-    """100 prompts of 30 ms at once: 1,500 ms on average, of one in ten requests."""
-    assert burst_ms(BESIDE, times(100), 10.0) == pytest.approx(150)
-    assert burst_ms(BESIDE, times(100), float("inf")) == 0.0
+    """101 prompts of 30 ms at once: 1,500 ms for the others' on average, of one in ten requests."""
+    assert burst_ms(BESIDE, times(101), 10.0) == pytest.approx(150)
+    assert burst_ms(BESIDE, times(101), float("inf")) == burst_ms(BESIDE, times(1), 10.0) == 0.0
 
 
 def test_requests_in_step_are_a_burst_in_every_wave() -> None:
@@ -53,7 +53,7 @@ def test_requests_in_step_are_a_burst_in_every_wave() -> None:
     drawn = np.array([False, True])
     assert in_step(ALONE, drawn).tolist() == [True, False]
     assert not in_step(BESIDE, drawn).any()
-    assert burst_ms(ALONE, times(100), 10.0, in_step(ALONE, drawn)) == pytest.approx([1500, 150])
+    assert burst_ms(ALONE, times(101), 10.0, in_step(ALONE, drawn)) == pytest.approx([1500, 150])
     assert tpot_ms(ALONE, NO_HOST, times(101), in_step(ALONE, drawn)) == pytest.approx([12, 14])
 
 
@@ -71,17 +71,18 @@ def test_what_a_launch_lets_prompts_wait() -> None:
     )
     tpot, alone = np.array([10.0]), np.ones(1)
 
-    def ttft(launch: Launch, ranks: float = 1.0) -> float:
-        found = launched_ttft_ms(rule, times(1), tpot, Launches.of([launch]), ranks * alone)
+    def ttft(launch: Launch, ranks: float = 1.0, requests: float = 2.0) -> float:
+        found = launched_ttft_ms(rule, times(requests), tpot, Launches.of([launch]), ranks * alone)
         return float(found[0])
 
     plain = ttft(Launch())
-    assert plain == pytest.approx(float(ttft_ms(rule, times(1), tpot)[0])) == pytest.approx(80 + 30 + 40)
+    assert plain == pytest.approx(float(ttft_ms(rule, times(2), tpot)[0])) == pytest.approx(80 + 30 + 40)
     assert ttft(Launch(receive_interval=11.0)) - plain == pytest.approx(50)
     assert ttft(Launch(postprocess_apart=True)) - plain == pytest.approx(-0.75 * 110)
     assert 190 < ttft(Launch(batch_wait=20.0)) - plain < 200
     assert ttft(Launch(balance_wait=20.0)) == plain
-    assert 90 < ttft(Launch(balance_wait=20.0), ranks=8.0) - plain < 100
+    assert ttft(Launch(receive_interval=11.0, batch_wait=20.0), requests=1.0) == plain
+    assert 80 < ttft(Launch(balance_wait=20.0), ranks=8.0) - plain < 100
     assert ttft(Launch(batch_wait=20.0), ranks=8.0) == plain
 
 

@@ -13,6 +13,8 @@ from aicfg.hardware.launch import Launch, Launches, before, window
         ("0.17.0", True),
         ("0.18.0", False),
         ("0.18", False),
+        ("0.18.1", False),
+        ("v0.17.1", True),
         ("1.0", False),
         ("nightly-5b8c30d", False),
         ("", False),
@@ -33,5 +35,7 @@ def test_a_window_is_waited_for_by_the_first_and_half_of_it_by_others() -> None:
 def test_ranks_balance_or_gather() -> None:
     """One rank gathers prompts and has nothing to balance; several the other way round."""
     launches = Launches.of([Launch(batch_wait=10.0, balance_wait=40.0, receive_interval=5.0)] * 2)
-    found = launches.steps(np.zeros(2), np.array([1.0, 4.0]), balance=0.5)
+    ranks, nothing = np.array([1.0, 4.0]), np.zeros(2)
+    found = launches.steps(np.full(2, 8.0), nothing, ranks, balance=0.5)
     assert found == pytest.approx([2.0 + 10.0, 2.0 + 20.0])
+    assert launches.steps(np.ones(2), nothing, ranks, balance=0.5) == pytest.approx([0.0, 0.0])

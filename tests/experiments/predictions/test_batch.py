@@ -147,7 +147,10 @@ def test_a_small_cache_makes_clients_wait(run: Callable[..., Any], tmp_path: Pat
     ("column", "value", "words"),
     [
         ("drawn", "perhaps", "drawn: got 'perhaps'; expected yes or no"),
-        ("kv_cache_dtype", "int4", "kv_cache_dtype: got 'int4'; expected bfloat16 or fp8"),
+        ("kv_cache_dtype", "int4", "kv_cache_dtype: got 'int4'; expected auto, bfloat16 or fp8"),
+        ("receive_interval", "0", "receive_interval: got '0'; expected a number from 1"),
+        ("decode_batch_limit", "0.3", "decode_batch_limit: got '0.3'; expected a number from 1"),
+        ("memory_fraction", "1.7", "memory_fraction: got '1.7'; expected a number from 0.01 to 1"),
         ("receive_interval", "often", "receive_interval: got 'often'; expected a number above 0"),
     ],
 )

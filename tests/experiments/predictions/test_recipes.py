@@ -57,16 +57,65 @@ def test_rows_of_no_recipe(tmp_path: Path) -> None:
         assert (launch.drawn, launch.receive_interval, launch.memory_fraction) == (drawn, 1.0, None)
 
 
-def test_attention_that_rows_record_wrongly(tmp_path: Path) -> None:
-    """Scripts of 2025 split attention by data from 64 clients on, and recorded tp; later ones record dp."""
-    line = "deepseek-ai/DeepSeek-R1,b200_sxm,trtllm,{},2025-11-02,nvfp4,8192,1024,{},8"
-    for version, clients, layout in (
-        ("", 64, Layout(dp=8, moe_ep=8)),
-        ("", 32, Layout(tp=8)),
-        ("1.2.0rc6", 64, Layout(tp=8)),
-    ):
-        ((_, worker),) = launched(tmp_path, line.format(version, clients)).workers
-        assert worker.layout == layout
+@pytest.mark.parametrize(
+    ("version", "date", "weights", "isl", "clients", "by_data"),
+    [
+        ("", "2025-11-02", "nvfp4", 8192, 64, True),
+        ("", "2025-11-02", "nvfp4", 8192, 32, False),
+        ("", "2025-11-02", "nvfp4", 1024, 128, False),
+        ("", "2025-11-02", "fp8", 1024, 128, True),
+        ("1.2.0rc6", "2025-11-02", "nvfp4", 8192, 64, False),
+        ("", "2026-02-02", "nvfp4", 8192, 64, False),
+        ("", "", "nvfp4", 8192, 64, False),
+    ],
+)
+def test_attention_that_rows_record_wrongly(
+    version: str, date: str, weights: str, isl: int, clients: int, by_data: bool, tmp_path: Path
+) -> None:
+    """Scripts of 2025 split attention by data from a load on; rows say tp, predictions what was run."""
+    line = f"deepseek-ai/DeepSeek-R1,b200_sxm,trtllm,{version},{date},{weights},{isl},1024,{clients},8"
+    row = launched(tmp_path, line)
+    ((_, worker),) = row.workers
+    assert worker.layout == (Layout(dp=8, moe_ep=8) if by_data else Layout(tp=8))
+    assert row.remark.startswith("run as tp1dp8ep8: recipe ") is by_data
+
+
+def test_pools_of_untold_clients_are_not_overrun(tmp_path: Path) -> None:
+    """A recipe that does not say its clients stands for as many as twice its places."""
+    names = [
+        (name, recipe) for recipe in recipes()[0].recipes for name, told in recipe.pools.items() if not told
+    ]
+    assert names
+    for name, recipe in names:
+        pools = pools_of(name)
+        shape = (pools.prefills, pools.decodes, pools.gpus)
+        few, many = (
+            recipe.pools_for(Told("", "", "", "", (1, 1), "", "", int(n * pools.places), 1, *shape))
+            for n in (1, 3)
+        )
+        assert few is not None
+        assert many is None or many.places > pools.places
+
+
+@pytest.mark.parametrize(
+    ("date", "day"),
+    [("2025-12-31 00:00:00", "2025-12-31"), ("nan", ""), ("2026-01-05", "2026-01-05")],
+)
+def test_dates_of_runs(date: str, day: str, tmp_path: Path) -> None:
+    """With a time behind, or empty as pandas writes it."""
+    row = launched(tmp_path, f"Qwen/Qwen3-32B,h100_sxm,vllm,,{date},,1024,1024,16,4")
+    assert row.launch.measured_on == day
+
+
+def test_a_date_that_is_none_is_said(tmp_path: Path) -> None:
+    """American dates are not guessed at."""
+    path = tmp_path / "one.csv"
+    path.write_text(
+        "row_id,model,system,backend,isl_tokens,osl_tokens,concurrency,measured_on\n"
+        "a,Qwen/Qwen3-32B,h100_sxm,vllm,1024,1024,16,04/05/2026\n"
+    )
+    (row,) = read_rows(str(path))
+    assert row.fault == "measured_on: got '04/05/2026'; expected a date such as 2026-01-31"
 
 
 def test_every_recipe_states_a_launch_and_a_source() -> None:
