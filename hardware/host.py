@@ -1,8 +1,8 @@
 """What a decode step takes beside its kernels: ranks that wait for each other, and bookkeeping.
 
-Kernels are timed one by one, with all ranks in step and all requests alike. In a served model the ranks meet
-twice in each layer, to sum or exchange, and wait for the slowest; requests of unlike lengths do not finish
-their attention together; and the scheduler and the sampler look at each request.
+Kernels are timed one by one, with all ranks in step and all requests alike. In a served model the ranks of a
+tensor-parallel group meet twice in each layer, to sum, and wait for the slowest; requests of unlike lengths
+do not finish their attention together; and the scheduler and the sampler look at each request.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.layout import Layout
 
 MEETINGS = 2
-"""Reductions or exchanges of a layer: of attention, and of the FFN or the experts."""
+"""Sums of a layer: of attention, and of the FFN or the experts."""
 
 NO_HOST = Host(0.0, 0.0, 0.0, 0.0)
 
@@ -28,7 +28,8 @@ class Stack:
     irregular: FloatArray | float
     """Layers whose attention is linear or sparse."""
     ranks: FloatArray | float
-    """GPUs that meet in each layer."""
+    """GPUs of a tensor-parallel group, which meet to sum. Those of attention data parallelism meet to
+    exchange experts' tokens, which is timed with all of them: what it takes is in its own price."""
 
     def repeated(self, count: int) -> "Stack":
         """As arrays of ``count`` runs."""

@@ -9,14 +9,17 @@ from functools import cache
 
 from aicfg.hardware.system import System
 from aicfg.model_specs.architecture import Architecture
+from aicfg.model_specs.checkpoint import CheckpointQuant
 from aicfg.model_specs.errors import InputError
-from aicfg.model_specs.quantization import Quant, element_bytes, infer
+from aicfg.model_specs.quantization import Quant, element_bytes, infer, quant_of
 from aicfg.model_specs.resolve import catalogue_config, catalogue_ids, load_architecture
 
 SUFFIXES = ("-FP8", "-NVFP4", "-FP4")
 """What publishers append to a model's name when they quantise it."""
 QUANTISERS = ("nvidia",)
 """Organisations that publish other organisations' models quantised."""
+EXPERTS_BESIDE = {"fp8_static": "fp8", "fp8_ootb": "fp8", "sq": "bfloat16"}
+"""Formats of dense products that experts do not come in, and what experts beside them are in."""
 
 
 @cache
@@ -26,7 +29,8 @@ def served(model: str, gemm: str = "", moe: str = "") -> tuple[Architecture, Qua
     The checkpoint's own formats hold where the recorded ones have as many bits (``fp8`` of a block-scaled
     checkpoint), where the checkpoint quantises only its experts, and where nothing was recorded. Else the
     catalogue's checkpoint of the same model in that format, or of one of the same shape; last, the model with
-    all its weights in the recorded formats.
+    all its weights in the recorded formats. Experts of which nothing was recorded are in the format of the
+    dense products, or what comes beside it.
 
     Raises
     ------
@@ -34,6 +38,7 @@ def served(model: str, gemm: str = "", moe: str = "") -> tuple[Architecture, Qua
         For a model that no catalogue entry covers, or a format that is not known.
     """
     base = load_architecture(_known_name(model))
+    moe = EXPERTS_BESIDE.get(moe or gemm, moe or gemm)
     if not gemm or _own_formats(base, gemm, moe):
         return base, infer(base)
     for sibling in _siblings(base.model, gemm, moe):
@@ -43,7 +48,7 @@ def served(model: str, gemm: str = "", moe: str = "") -> tuple[Architecture, Qua
         return replace(twin, model=base.model), infer(twin)
     if gemm == "fp8":  # beside block-scaled experts the rest is block-scaled too
         gemm = "fp8_block" if moe == "fp8_block" else "fp8_static"
-    return base, Quant(gemm=gemm, moe=moe or gemm, kvcache="fp8", fmha="fp8")
+    return base, quant_of(CheckpointQuant(gemm, moe))
 
 
 def with_recipe(quant: Quant, system: System, backend: str) -> Quant:
@@ -60,13 +65,15 @@ def _own_formats(base: Architecture, gemm: str, moe: str) -> bool:
         return own.moe in (gemm, moe) or not _siblings(base.model, gemm, moe)
     if base.moe is None:
         return element_bytes("gemm", gemm) == element_bytes("gemm", own.gemm)
-    recorded = element_bytes("gemm", gemm), element_bytes("moe", moe or gemm)
+    recorded = element_bytes("gemm", gemm), element_bytes("moe", moe)
     return recorded == (element_bytes("gemm", own.gemm), element_bytes("moe", own.moe))
 
 
 def _siblings(model: str, gemm: str, moe: str) -> list[str]:
     """Catalogue names of the model quantised as recorded, block-scaled where one of the formats says so."""
     organisation, _, name = model.partition("/")
+    if not {gemm, moe} & {"nvfp4", "fp8", "fp8_static", "fp8_block"}:
+        return []
     if gemm == "nvfp4":
         names = [f"{each}/{name}-NVFP4" for each in QUANTISERS]
     elif "fp8_block" in (gemm, moe):

@@ -30,3 +30,12 @@ def test_the_stack_of_a_worker() -> None:
     found = stack_of(load_architecture("Qwen/Qwen3.5-397B-A17B"), Layout(tp=4, dp=2, moe_ep=8))
     assert (found.layers, found.irregular, found.ranks) == (60.0, 45.0, 4.0)
     assert found.repeated(3).layers == pytest.approx([60.0] * 3)
+
+
+def test_ranks_that_exchange_tokens_alone_do_not_meet() -> None:
+    """Eight ranks of attention data parallelism, whose exchange has its own price, wait for nothing else."""
+    stack = stack_of(load_architecture("Qwen/Qwen3-235B-A22B"), Layout(dp=8, moe_ep=8))
+    alone = Host(
+        us_per_meeting=2.0, us_per_irregular_layer=0.0, us_per_request=0.0, us_per_request_and_layer=0.0
+    )
+    assert host_ms(alone, np.array([64.0]), stack) == 0.0

@@ -1,11 +1,14 @@
 """Runs as they are measured: more clients than places, drawn lengths, prefill and decode pools."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from msgspec import structs
 
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
+from aicfg.hardware.host import NO_HOST
 from aicfg.hardware.launch import Launch
 from aicfg.hardware.laws import FlowLaw
 from aicfg.hardware.modes import DataMode
@@ -13,7 +16,7 @@ from aicfg.hardware.profile import load_profile
 from aicfg.hardware.runs import aggregated_run, by_steps, disaggregated_run, drawn, most_requests
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables
-from aicfg.hardware.workload import Workload
+from aicfg.hardware.workload import Speculative, Workload
 from aicfg.model_specs.layout import Layout
 from aicfg.model_specs.quantization import infer
 from aicfg.model_specs.resolve import load_architecture
@@ -116,6 +119,16 @@ def test_clients_beyond_the_decode_places_wait() -> None:
     assert full.ttft_ms[0] == free.ttft_ms[0]
     assert full.tpot_ms.tolist() == [free.tpot_ms[0]] * 2
     assert full.ttft_ms[1] == pytest.approx(999 * free.tpot_ms[0])
+
+
+def test_drafts_share_what_a_decode_step_takes() -> None:
+    """Two tokens a step: each takes half of the step's host time, as on the curve of the decode workers."""
+    model, layout = replace(serving(), speculative=Speculative(nextn=1, accepted=1.0)), Layout(tp=2)
+    pool, host = (model, layout, 1), PROFILE.host["vllm"]
+    run = disaggregated_run(pool, pool, np.array([32.0]))
+    own, none = (run.latency(NO_QUEUE, rule, "vllm", INFINITE).tpot_ms for rule in (host, NO_HOST))
+    assert own - none == pytest.approx(model.host_ms(layout, np.array([32.0])) / 2.0)
+    assert own == pytest.approx(model.curve("decode", layout, np.array([32])).tpot_ms)
 
 
 def test_a_lone_prompt_has_the_experts_to_itself() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from aicfg.experiments.predictions.batch import predict
 from aicfg.experiments.predictions.batch_rows import read_rows
-from aicfg.experiments.predictions.served import served
 from aicfg.hardware.intervals import Regime
 from aicfg.hardware.profile import load_profile
 from aicfg.model_specs.errors import InputError
@@ -190,29 +189,6 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
         path.write_text(text, encoding="utf-8")
         with pytest.raises(InputError, match=words):
             read_rows(str(path))
-
-
-@pytest.mark.parametrize(
-    ("recorded", "formats"),
-    [
-        (("deepseek-ai/DeepSeek-R1", "fp8", "fp8"), ("fp8_block", "fp8_block")),
-        (("deepseek-ai/DeepSeek-R1", "nvfp4", "nvfp4"), ("nvfp4", "nvfp4")),
-        (("openai/gpt-oss-120b", "nvfp4", "nvfp4"), ("bfloat16", "w4a16_mxfp4")),
-        (("moonshotai/Kimi-K2.5", "int4_wo", "int4_wo"), ("bfloat16", "int4_wo")),
-        (("moonshotai/Kimi-K2.5", "nvfp4", "nvfp4"), ("nvfp4", "nvfp4")),
-        (("meta-llama/Llama-3.1-70B", "fp8", "fp8"), ("fp8_static", "fp8")),
-        (("nvidia/Llama-3.1-8B-Instruct-FP8", "fp8", "fp8"), ("fp8_static", "fp8")),
-        (("Qwen/Qwen3-32B", "", ""), ("bfloat16", "bfloat16")),
-        (("Qwen/Qwen3-32B", "fp8", "fp8"), ("fp8_block", "fp8_block")),
-        (("Qwen/Qwen3.5-397B-A17B", "fp8", "fp8_block"), ("fp8_block", "fp8_block")),
-    ],
-)
-def test_formats_are_those_of_the_checkpoint(
-    recorded: tuple[str, str, str], formats: tuple[str, str]
-) -> None:
-    """A recorded format that is another name of the checkpoint's own gives way to it."""
-    _, quant = served(*recorded)
-    assert (quant.gemm, quant.moe) == formats
 
 
 def test_replicas_fill_a_group_that_does_not_divide_the_experts(tmp_path: Path) -> None:
