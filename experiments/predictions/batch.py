@@ -4,24 +4,23 @@ Rows of one model, engine and layout share a curve, so that thousands take secon
 operation is estimated (data mode hybrid) and says so; one that cannot be predicted at all says why.
 """
 
-import csv
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from msgspec import structs
 
 from aicfg.experiments.predictions.batch_rows import Row, RowWorker
+from aicfg.experiments.predictions.prediction import FIGURES, SHARES, Prediction
 from aicfg.experiments.predictions.served import served, with_recipe
 from aicfg.experiments.progress import Advance
-from aicfg.hardware.curves import Role, ServingModel
+from aicfg.hardware.curve import Role
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.interpolation import FloatArray
-from aicfg.hardware.intervals import Metric, Mode, Regime
+from aicfg.hardware.intervals import Mode, Regime
 from aicfg.hardware.launch import Launch
 from aicfg.hardware.laws import FlowLaw, StepsLaw
 from aicfg.hardware.modes import DataMode
@@ -43,32 +42,6 @@ from aicfg.model_specs.layout import Layout
 
 MODES = (DataMode.SILICON, DataMode.HYBRID)
 """Tried in this order: measured tables alone, then with estimates for what they lack."""
-FIGURES: dict[str, Metric] = {
-    "ttft_ms": "ttft_ms",
-    "tpot_ms": "tpot_ms",
-    "tokens_per_s_per_gpu": "tokens_per_s",
-}
-"""What is predicted, and what its residuals are called in a profile."""
-SHARES = (80, 90)
-"""Percent of the measured figures that the intervals are to cover."""
-BOUNDS = tuple(f"{name}_{end}_{share}" for name in FIGURES for share in SHARES for end in ("low", "high"))
-HEADER = ("row_id", *FIGURES, "tpot_ms_safe", *BOUNDS, "reason")
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What one row does; without figures, why there are none."""
-
-    row_id: str
-    ttft_ms: float | None = None
-    tpot_ms: float | None = None
-    tokens_per_s_per_gpu: float | None = None
-    tpot_ms_safe: float | None = None
-    """With the margin that the profile asks of choices."""
-    bounds: tuple[float, ...] = ()
-    """Ends of the intervals, as ``BOUNDS`` names them; empty under a profile without error bars."""
-    reason: str = ""
-    """Why there are no figures, or what they rest on beside measured tables."""
 
 
 class _Key(NamedTuple):
@@ -278,27 +251,3 @@ def _factors(group: Group, profile: Profile) -> Sequence[Sequence[tuple[float, f
     if known is None or not known.knows(regime):
         return [[]] * len(FIGURES)
     return [[known.interval(regime, metric, share / 100) for share in SHARES] for metric in FIGURES.values()]
-
-
-def write_predictions(path: str, predictions: Sequence[Prediction]) -> None:
-    """A CSV of ``predictions``: written beside ``path``, then put in its place."""
-    whole = Path(path)
-    beside = whole.with_name(f".{whole.name}.{os.getpid()}")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            lines = csv.writer(file)
-            lines.writerow(HEADER)
-            lines.writerows(_cells(each) for each in predictions)
-        beside.replace(whole)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise InputError(f"--out {path}: cannot be written: {error.strerror}") from None
-
-
-def _cells(prediction: Prediction) -> Iterator[str]:
-    for name in HEADER[: -len(BOUNDS) - 1]:
-        value = getattr(prediction, name)
-        yield value if isinstance(value, str) else "" if value is None else f"{value:.6g}"
-    yield from (f"{bound:.6g}" for bound in prediction.bounds)
-    yield from [""] * (len(BOUNDS) - len(prediction.bounds))
-    yield prediction.reason
