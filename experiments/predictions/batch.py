@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import structs
 
 from aicfg.experiments.predictions.batch_rows import Row, RowWorker
-from aicfg.experiments.predictions.prediction import FIGURES, SHARES, Prediction
+from aicfg.experiments.predictions.prediction import FIGURES, SHARES, Prediction, joined
 from aicfg.experiments.predictions.served import served, with_recipe
 from aicfg.experiments.progress import Advance
 from aicfg.hardware.curve import Role
@@ -34,6 +34,7 @@ from aicfg.hardware.runs import (
     by_steps,
     disaggregated_run,
     drawn,
+    exceeded,
 )
 from aicfg.hardware.workload import Workload
 from aicfg.model_specs.errors import AicfgError, InputError
@@ -42,6 +43,10 @@ from aicfg.model_specs.layout import Layout
 
 MODES = (DataMode.SILICON, DataMode.HYBRID)
 """Tried in this order: measured tables alone, then with estimates for what they lack."""
+
+
+_Workers = tuple[Role, Layout, float]
+"""A role, the layout that runs, and how many workers of it."""
 
 
 class _Key(NamedTuple):
@@ -103,7 +108,7 @@ class Group:
     """None if nothing prices it."""
     mode: DataMode = DataMode.SILICON
     reason: str = ""
-    """Why nothing prices it, or what its prices rest on beside measured tables."""
+    """Why nothing prices it, or what its prices rest on beside measured tables, and what does not fit."""
 
     @property
     def regime(self) -> Regime:
@@ -132,7 +137,8 @@ def groups(
 def _group(models: Models, key: _Key, rows: tuple[Row, ...]) -> Group:
     """The rows' runs from the first data that suffice, or why there are none.
 
-    A cache in a format that no table has is taken as one of the engine's default.
+    A cache in a format that no table has is taken as one of the engine's default. Rows that ran are priced
+    even where our memory model has no room for them, but say so.
     """
     clients, launches = np.array([float(row.concurrency) for row in rows]), [row.launch for row in rows]
     tries = [(key, "")]
@@ -143,23 +149,36 @@ def _group(models: Models, key: _Key, rows: tuple[Row, ...]) -> Group:
     for (tried, why), mode in product(tries, MODES):
         reason = why or ("" if mode is DataMode.SILICON else "estimated: no table has every operation")
         try:
-            return Group(key, rows, _run(models(tried, mode), tried, clients, launches), mode, reason)
+            model = models(tried, mode)
+            roles = [(role, *_served(model, role, worker)) for role, worker in key.workers]
+            run = _run(model, roles, clients, launches, key.workers[0][1].batch or 1.0)
+            return Group(key, rows, run, mode, joined(reason, *_exceeded(model, roles)))
         except AicfgError as error:
             reasons.append(str(error))
     return Group(key, rows, None, reason=reasons[len(MODES) - 1])
 
 
+def _exceeded(model: ServingModel, roles: Sequence[_Workers]) -> Iterator[str]:
+    """What does not fit, by role."""
+    for role, layout, _ in roles:
+        if found := exceeded(model, role, layout):
+            yield found if role == "agg" else f"{role} workers: {found}"
+
+
 def _run(
-    model: ServingModel, key: _Key, clients: FloatArray, launches: Sequence[Launch]
+    model: ServingModel,
+    roles: Sequence[_Workers],
+    clients: FloatArray,
+    launches: Sequence[Launch],
+    prefill_batch: float,
 ) -> AggregatedRun | DisaggregatedRun | Latency:
-    roles = [_served(model, role, worker) for role, worker in key.workers]
     if len(roles) == 1:
-        ((layout, workers),) = roles
+        ((_, layout, workers),) = roles
         share = np.maximum(clients / (workers * layout.dp * layout.pp), 1.0)
         steps = isinstance(model.profile.aggregated[model.tables.backend], StepsLaw)
         return by_steps(model, layout, share) if steps else aggregated_run(model, layout, share, launches)
-    prefill, decode = ((model, *each) for each in roles)
-    return disaggregated_run(prefill, decode, clients, key.workers[0][1].batch or 1.0, launches)
+    prefill, decode = ((model, layout, workers) for _, layout, workers in roles)
+    return disaggregated_run(prefill, decode, clients, prefill_batch, launches)
 
 
 def latency(group: Group, profile: Profile) -> Latency:
@@ -199,7 +218,7 @@ def _predictions(group: Group, profile: Profile) -> Iterator[Prediction]:
             for pair in pairs
             for factor in pair
         )
-        reason = "; ".join(filter(None, (group.reason, row.remark)))
+        reason = joined(group.reason, row.remark)
         yield Prediction(row.row_id, ttft, tpot, tokens, tpot * profile.tpot_margin, bounds, reason)
 
 

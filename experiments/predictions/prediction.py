@@ -34,7 +34,12 @@ class Prediction:
     bounds: tuple[float, ...] = ()
     """Ends of the intervals, as ``BOUNDS`` names them; empty under a profile without error bars."""
     reason: str = ""
-    """Why there are no figures, or what they rest on beside measured tables."""
+    """Why there are no figures, or what they rest on beside measured tables, and what does not fit."""
+
+
+def joined(*reasons: str) -> str:
+    """The reasons that there are, as one."""
+    return "; ".join(filter(None, reasons))
 
 
 def write_predictions(path: str, predictions: Sequence[Prediction]) -> None:
