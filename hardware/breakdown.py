@@ -7,7 +7,8 @@ import numpy as np
 from msgspec import Struct
 
 from aicfg.hardware.aggregated import AggregatedModel, AggregatedPoints
-from aicfg.hardware.curves import Role, ServingModel
+from aicfg.hardware.curve import Role
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.ledger import Entry, Ledger
 from aicfg.hardware.modes import Source

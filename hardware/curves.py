@@ -5,16 +5,16 @@ whether it fits in memory. Which workers are worth a look is said by ``aicfg.har
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aicfg.hardware.aggregated import AggregatedModel
+from aicfg.hardware.curve import Curve, Role
 from aicfg.hardware.host import NO_HOST, host_ms, stack_of
-from aicfg.hardware.interpolation import FloatArray
+from aicfg.hardware.interpolation import FloatArray, IntArray
 from aicfg.hardware.laws import Host
 from aicfg.hardware.memory import MemoryModel, MemoryUse
 from aicfg.hardware.modes import DataMode
@@ -33,47 +33,8 @@ from aicfg.model_specs.operations import Operation, Phase
 from aicfg.model_specs.quantization import Quant
 from aicfg.model_specs.sizes import kv_bytes_per_sequence, weight_bytes
 
-Role = Literal["agg", "prefill", "decode"]
 PHASES: tuple[Phase, Phase] = ("prefill", "decode")
-IntArray = NDArray[np.int64]
 Known = TypeVar("Known")
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One worker type at N operating points: every array has N entries and is about one worker."""
-
-    role: Role
-    layout: Layout
-    quant: Quant
-    efficiency: float
-    """Share of ``requests_per_s`` left after the roles' rates are matched; 1 for aggregated workers."""
-    group: str
-    """Prefill and decode workers of one group can exchange KV caches; empty for aggregated workers."""
-    batch: IntArray
-    """Requests per attention-data-parallel rank and pipeline stage."""
-    chunk_tokens: IntArray
-    """Context tokens per step; 0 for workers of one phase."""
-    step_ms: FloatArray
-    """The step that the batch is named for: decode (agg: of requests only), or the whole prefill."""
-    ttft_ms: FloatArray
-    """0 for decode workers."""
-    tpot_ms: FloatArray
-    """0 for prefill workers."""
-    requests_per_s: FloatArray
-    """Before ``efficiency``."""
-    tokens_per_s: FloatArray
-    """Before ``efficiency``."""
-    memory: MemoryUse
-
-    def at(self, points: NDArray[np.bool_] | NDArray[np.int64]) -> "Curve":
-        """Some of the points, by mask or position."""
-        cut = {name: getattr(self, name)[points] for name in POINTWISE}
-        return replace(self, memory=self.memory.at(points), **cut)
-
-
-POINTWISE = ("batch", "chunk_tokens", "step_ms", "ttft_ms", "tpot_ms", "requests_per_s", "tokens_per_s")
-"""What a curve holds for each of its points, beside the memory."""
 
 
 @dataclass(frozen=True)

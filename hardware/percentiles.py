@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from aicfg.hardware.curves import Curve, ServingModel
+from aicfg.hardware.curve import Curve
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.flow import MOST_BUSY
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.laws import FlowLaw

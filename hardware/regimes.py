@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from aicfg.hardware.curves import Role, ServingModel
+from aicfg.hardware.curve import Role
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.intervals import Mode, Regime
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.phases import decode_ms, prefill_ms

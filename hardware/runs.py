@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aicfg.hardware.curve import Role
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.flow import MOST_BUSY, Times, burst_ms, in_step, launched_ttft_ms, tpot_ms
 from aicfg.hardware.host import Stack, host_ms, stack_of
@@ -119,6 +120,15 @@ def most_requests(model: ServingModel, layout: Layout) -> float:
     left = memory.limit - memory.weights - memory.activations - memory.other
     answer = model.profile.memory.kv_budget[model.tables.backend].reserved_answer * work.osl
     return max(1.0, float(left[0]) / model.cached_bytes(layout, work.isl + round(answer)))
+
+
+def exceeded(model: ServingModel, role: Role, layout: Layout) -> str:
+    """Why a worker would not even hold one request to its end; empty where it does."""
+    one = np.ones(1, dtype=np.int64)
+    memory = model.memory(role, layout, one, one * model.workload.isl)
+    if memory.weights[0] > model.system.memory_bytes:
+        return "weights exceed the memory of a GPU"
+    return "" if memory.fits[0] else "a request exceeds the cache"
 
 
 def aggregated_run(

@@ -3,7 +3,9 @@
 import numpy as np
 from msgspec import Struct
 
-from aicfg.hardware.curves import Curve, IntArray, Role, ServingModel
+from aicfg.hardware.curve import Curve, Role
+from aicfg.hardware.curves import ServingModel
+from aicfg.hardware.interpolation import IntArray
 from aicfg.hardware.memory import MemoryUse
 from aicfg.hardware.profile import RoleSearch, Search
 from aicfg.hardware.tables.store import MissingDataError

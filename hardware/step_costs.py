@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aicfg.hardware.curves import Role, ServingModel
+from aicfg.hardware.curve import Role
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.model_specs.layout import Layout
 

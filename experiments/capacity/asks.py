@@ -12,7 +12,7 @@ from aicfg.experiments.plans.plan import PoolPlan
 from aicfg.experiments.progress import progress
 from aicfg.experiments.solving.assemble import MICRO, MODES, NS_PER_MS, Candidates, Mode, ask, candidates
 from aicfg.experiments.solving.prepare import PoolModel
-from aicfg.hardware.curves import Curve
+from aicfg.hardware.curve import Curve
 from aicfg.model_specs.errors import InputError
 from aicfg.solver.capacity import Capacity, Offer, RequestClass, Step
 from aicfg.solver.narrow import not_slower

@@ -13,8 +13,9 @@ EXCLUDES = ("file", "plan", "role", "batch", "chunk", "workers", "model", "syste
 
 def run_batch(options: Namespace) -> int:
     """Predict the rows of a file; what was not covered, and why, goes to standard error."""
-    from aicfg.experiments.predictions.batch import predict, write_predictions
+    from aicfg.experiments.predictions.batch import predict
     from aicfg.experiments.predictions.batch_rows import read_rows
+    from aicfg.experiments.predictions.prediction import write_predictions
     from aicfg.hardware.profile import load_profile
 
     given = [name for name in EXCLUDES if getattr(options, name) is not None]

@@ -13,7 +13,7 @@ from aicfg.model_specs.errors import InputError
 if TYPE_CHECKING:
     from aicfg.experiments.predictions.estimate import Worker
     from aicfg.experiments.solving.prepare import Case
-    from aicfg.hardware.curves import Role
+    from aicfg.hardware.curve import Role
 
 DEGREES = ("tp", "pp", "dp", "cp", "moe_tp", "moe_ep")
 ROLES: dict[str, tuple["Role", ...]] = {

@@ -4,24 +4,23 @@ Rows of one model, engine and layout share a curve, so that thousands take secon
 operation is estimated (data mode hybrid) and says so; one that cannot be predicted at all says why.
 """
 
-import csv
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from msgspec import structs
 
 from aicfg.experiments.predictions.batch_rows import Row, RowWorker
+from aicfg.experiments.predictions.prediction import FIGURES, SHARES, Prediction, joined
 from aicfg.experiments.predictions.served import served, with_recipe
 from aicfg.experiments.progress import Advance
-from aicfg.hardware.curves import Role, ServingModel
+from aicfg.hardware.curve import Role
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.interpolation import FloatArray
-from aicfg.hardware.intervals import Metric, Mode, Regime
+from aicfg.hardware.intervals import Mode, Regime
 from aicfg.hardware.launch import Launch
 from aicfg.hardware.laws import FlowLaw, StepsLaw
 from aicfg.hardware.modes import DataMode
@@ -35,6 +34,7 @@ from aicfg.hardware.runs import (
     by_steps,
     disaggregated_run,
     drawn,
+    exceeded,
 )
 from aicfg.hardware.workload import Workload
 from aicfg.model_specs.errors import AicfgError, InputError
@@ -43,32 +43,10 @@ from aicfg.model_specs.layout import Layout
 
 MODES = (DataMode.SILICON, DataMode.HYBRID)
 """Tried in this order: measured tables alone, then with estimates for what they lack."""
-FIGURES: dict[str, Metric] = {
-    "ttft_ms": "ttft_ms",
-    "tpot_ms": "tpot_ms",
-    "tokens_per_s_per_gpu": "tokens_per_s",
-}
-"""What is predicted, and what its residuals are called in a profile."""
-SHARES = (80, 90)
-"""Percent of the measured figures that the intervals are to cover."""
-BOUNDS = tuple(f"{name}_{end}_{share}" for name in FIGURES for share in SHARES for end in ("low", "high"))
-HEADER = ("row_id", *FIGURES, "tpot_ms_safe", *BOUNDS, "reason")
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What one row does; without figures, why there are none."""
-
-    row_id: str
-    ttft_ms: float | None = None
-    tpot_ms: float | None = None
-    tokens_per_s_per_gpu: float | None = None
-    tpot_ms_safe: float | None = None
-    """With the margin that the profile asks of choices."""
-    bounds: tuple[float, ...] = ()
-    """Ends of the intervals, as ``BOUNDS`` names them; empty under a profile without error bars."""
-    reason: str = ""
-    """Why there are no figures, or what they rest on beside measured tables."""
+_Workers = tuple[Role, Layout, float]
+"""A role, the layout that runs, and how many workers of it."""
 
 
 class _Key(NamedTuple):
@@ -130,7 +108,7 @@ class Group:
     """None if nothing prices it."""
     mode: DataMode = DataMode.SILICON
     reason: str = ""
-    """Why nothing prices it, or what its prices rest on beside measured tables."""
+    """Why nothing prices it, or what its prices rest on beside measured tables, and what does not fit."""
 
     @property
     def regime(self) -> Regime:
@@ -159,7 +137,8 @@ def groups(
 def _group(models: Models, key: _Key, rows: tuple[Row, ...]) -> Group:
     """The rows' runs from the first data that suffice, or why there are none.
 
-    A cache in a format that no table has is taken as one of the engine's default.
+    A cache in a format that no table has is taken as one of the engine's default. Rows that ran are priced
+    even where our memory model has no room for them, but say so.
     """
     clients, launches = np.array([float(row.concurrency) for row in rows]), [row.launch for row in rows]
     tries = [(key, "")]
@@ -170,23 +149,36 @@ def _group(models: Models, key: _Key, rows: tuple[Row, ...]) -> Group:
     for (tried, why), mode in product(tries, MODES):
         reason = why or ("" if mode is DataMode.SILICON else "estimated: no table has every operation")
         try:
-            return Group(key, rows, _run(models(tried, mode), tried, clients, launches), mode, reason)
+            model = models(tried, mode)
+            roles = [(role, *_served(model, role, worker)) for role, worker in key.workers]
+            run = _run(model, roles, clients, launches, key.workers[0][1].batch or 1.0)
+            return Group(key, rows, run, mode, joined(reason, *_exceeded(model, roles)))
         except AicfgError as error:
             reasons.append(str(error))
     return Group(key, rows, None, reason=reasons[len(MODES) - 1])
 
 
+def _exceeded(model: ServingModel, roles: Sequence[_Workers]) -> Iterator[str]:
+    """What does not fit, by role."""
+    for role, layout, _ in roles:
+        if found := exceeded(model, role, layout):
+            yield found if role == "agg" else f"{role} workers: {found}"
+
+
 def _run(
-    model: ServingModel, key: _Key, clients: FloatArray, launches: Sequence[Launch]
+    model: ServingModel,
+    roles: Sequence[_Workers],
+    clients: FloatArray,
+    launches: Sequence[Launch],
+    prefill_batch: float,
 ) -> AggregatedRun | DisaggregatedRun | Latency:
-    roles = [_served(model, role, worker) for role, worker in key.workers]
     if len(roles) == 1:
-        ((layout, workers),) = roles
+        ((_, layout, workers),) = roles
         share = np.maximum(clients / (workers * layout.dp * layout.pp), 1.0)
         steps = isinstance(model.profile.aggregated[model.tables.backend], StepsLaw)
         return by_steps(model, layout, share) if steps else aggregated_run(model, layout, share, launches)
-    prefill, decode = ((model, *each) for each in roles)
-    return disaggregated_run(prefill, decode, clients, key.workers[0][1].batch or 1.0, launches)
+    prefill, decode = ((model, layout, workers) for _, layout, workers in roles)
+    return disaggregated_run(prefill, decode, clients, prefill_batch, launches)
 
 
 def latency(group: Group, profile: Profile) -> Latency:
@@ -226,7 +218,7 @@ def _predictions(group: Group, profile: Profile) -> Iterator[Prediction]:
             for pair in pairs
             for factor in pair
         )
-        reason = "; ".join(filter(None, (group.reason, row.remark)))
+        reason = joined(group.reason, row.remark)
         yield Prediction(row.row_id, ttft, tpot, tokens, tpot * profile.tpot_margin, bounds, reason)
 
 
@@ -278,27 +270,3 @@ def _factors(group: Group, profile: Profile) -> Sequence[Sequence[tuple[float, f
     if known is None or not known.knows(regime):
         return [[]] * len(FIGURES)
     return [[known.interval(regime, metric, share / 100) for share in SHARES] for metric in FIGURES.values()]
-
-
-def write_predictions(path: str, predictions: Sequence[Prediction]) -> None:
-    """A CSV of ``predictions``: written beside ``path``, then put in its place."""
-    whole = Path(path)
-    beside = whole.with_name(f".{whole.name}.{os.getpid()}")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            lines = csv.writer(file)
-            lines.writerow(HEADER)
-            lines.writerows(_cells(each) for each in predictions)
-        beside.replace(whole)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise InputError(f"--out {path}: cannot be written: {error.strerror}") from None
-
-
-def _cells(prediction: Prediction) -> Iterator[str]:
-    for name in HEADER[: -len(BOUNDS) - 1]:
-        value = getattr(prediction, name)
-        yield value if isinstance(value, str) else "" if value is None else f"{value:.6g}"
-    yield from (f"{bound:.6g}" for bound in prediction.bounds)
-    yield from [""] * (len(BOUNDS) - len(prediction.bounds))
-    yield prediction.reason

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import structs
 
 from aicfg.experiments.predictions.recipes import Told, launch_of, layouts_of, recipe_of, remark_of
-from aicfg.hardware.curves import Role
+from aicfg.hardware.curve import Role
 from aicfg.hardware.launch import Launch
 from aicfg.model_specs.errors import InputError, nearest
 from aicfg.model_specs.layout import Layout

@@ -17,7 +17,7 @@ from aicfg.experiments.plans.shares import Step, sources_of, steps_of
 from aicfg.experiments.solving.compose import inputs_of, pool_of, provenance_of
 from aicfg.experiments.solving.prepare import Case, prepare
 from aicfg.hardware.breakdown import breakdown
-from aicfg.hardware.curves import Role
+from aicfg.hardware.curve import Role
 from aicfg.hardware.tables.store import MissingDataError
 from aicfg.model_specs.architecture import Architecture
 from aicfg.model_specs.errors import InputError

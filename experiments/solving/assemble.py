@@ -16,8 +16,9 @@ from aicfg.experiments.ask.fields import MAX_GPUS
 from aicfg.experiments.ask.schema import AggSearch, RoleSearch, Search, Sla
 from aicfg.experiments.solving.counted import counted, offered
 from aicfg.experiments.solving.prepare import Case, PoolModel
-from aicfg.hardware.curves import Curve, ServingModel
-from aicfg.hardware.curves import Role as RoleName
+from aicfg.hardware.curve import Curve
+from aicfg.hardware.curve import Role as RoleName
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.memory import PARTS, MemoryUse
 from aicfg.hardware.search import SearchSpace, Skipped, curves, every_budget
 from aicfg.model_specs.errors import InputError

@@ -28,7 +28,8 @@ from aicfg.experiments.solving.outcomes import in_units, latencies_of
 from aicfg.experiments.solving.prepare import Case
 from aicfg.experiments.solving.recompute import cost_per_hour, recomputed
 from aicfg.hardware.breakdown import breakdown
-from aicfg.hardware.curves import Curve, ServingModel
+from aicfg.hardware.curve import Curve
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.regimes import regime_of
 from aicfg.solver.answer import Answer
 from aicfg.solver.objectives import STAGES

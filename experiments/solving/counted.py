@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from aicfg.experiments.ask.schema import Sla
-from aicfg.hardware.curves import Curve, ServingModel
+from aicfg.hardware.curve import Curve
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.hardware.intervals import Metric
 from aicfg.hardware.percentiles import at_loads, tpot_at, ttft_at

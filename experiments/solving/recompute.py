@@ -9,7 +9,8 @@ from aicfg.experiments.ask.schema import Fleet
 from aicfg.experiments.plans.plan import PoolPlan
 from aicfg.experiments.solving.counted import counted
 from aicfg.experiments.solving.prepare import Case
-from aicfg.hardware.curves import Curve, ServingModel
+from aicfg.hardware.curve import Curve
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.interpolation import FloatArray
 from aicfg.model_specs.layout import Layout
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from aicfg.hardware.curves import Curve, ServingModel
+from aicfg.hardware.curve import Curve
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.profile import load_profile
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables

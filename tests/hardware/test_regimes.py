@@ -2,7 +2,8 @@
 
 import pytest
 
-from aicfg.hardware.curves import Role, ServingModel
+from aicfg.hardware.curve import Role
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.intervals import Regime
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.profile import load_profile

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 
+from aicfg.hardware.curve import Role
 from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.fitting import fitting_quant
 from aicfg.hardware.host import NO_HOST
@@ -13,7 +14,7 @@ from aicfg.hardware.launch import Launch
 from aicfg.hardware.laws import FlowLaw
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.profile import load_profile
-from aicfg.hardware.runs import aggregated_run, by_steps, disaggregated_run, drawn, most_requests
+from aicfg.hardware.runs import aggregated_run, by_steps, disaggregated_run, drawn, exceeded, most_requests
 from aicfg.hardware.system import load_system
 from aicfg.hardware.tables.store import open_tables
 from aicfg.hardware.workload import Speculative, Workload
@@ -70,6 +71,17 @@ def test_whole_answers_reserved_leave_fewer_places() -> None:
     )
     ratio = most_requests(model, Layout(tp=4)) / most_requests(reserving, Layout(tp=4))
     assert ratio == pytest.approx(8000 / 6000, rel=0.01)
+
+
+@pytest.mark.parametrize("role", ["agg", "prefill", "decode"])
+def test_what_a_worker_cannot_hold(role: Role) -> None:
+    """Half of Qwen3-32B's 65 GB fits on a GPU; beside all of it there is no room for 100 000 tokens."""
+    assert exceeded(serving(), role, Layout(tp=2)) == ""
+    long = replace(serving(), workload=Workload(100_000, 100_000))
+    assert exceeded(long, role, Layout(tp=1)) == "a request exceeds the cache"
+    small = replace(serving(), system=replace(load_system("h100_sxm"), memory_bytes=32 * 10**9))
+    assert exceeded(small, role, Layout(tp=2)) == "weights exceed the memory of a GPU"
+    assert exceeded(small, role, Layout(tp=4)) == ""
 
 
 def test_a_steady_flow_is_the_curve() -> None:

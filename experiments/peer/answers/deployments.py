@@ -11,7 +11,8 @@ from functools import reduce
 from math import gcd
 
 from aicfg.experiments.solving.assemble import Candidates
-from aicfg.hardware.curves import Curve, ServingModel
+from aicfg.hardware.curve import Curve
+from aicfg.hardware.curves import ServingModel
 
 
 @dataclass(frozen=True)

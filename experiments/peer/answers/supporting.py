@@ -10,7 +10,8 @@ from aicfg.experiments.ask.support import Verdict, engines_of, verdicts
 from aicfg.experiments.peer.requests.keys import BACKENDS
 from aicfg.experiments.peer.requests.translate import Settings
 from aicfg.experiments.solving.prepare import prepare
-from aicfg.hardware.curves import Curve, Role, ServingModel
+from aicfg.hardware.curve import Curve, Role
+from aicfg.hardware.curves import ServingModel
 from aicfg.hardware.modes import DataMode
 from aicfg.hardware.places import SHIPPED, Places
 from aicfg.hardware.profile import Profile, load_profile

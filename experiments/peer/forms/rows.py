@@ -9,7 +9,7 @@ from aicfg.experiments.peer.answers.deployments import Deployment, Pool
 from aicfg.experiments.peer.answers.load import Load
 from aicfg.experiments.peer.answers.outcome import Solved
 from aicfg.experiments.solving.counted import default_margin
-from aicfg.hardware.curves import Curve
+from aicfg.hardware.curve import Curve
 from aicfg.model_specs.layout import Layout
 
 GIB = 2.0**30

@@ -7,7 +7,7 @@ import pytest
 
 import aicfg
 from aicfg.experiments.predictions.estimate import Estimate, Worker, estimate
-from aicfg.hardware.curves import Role
+from aicfg.hardware.curve import Role
 
 MAPPING: dict[str, Any] = {
     "name": "given",
