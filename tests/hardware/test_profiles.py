@@ -65,7 +65,7 @@ def test_a_lone_request_waits_for_nobody() -> None:
     assert isinstance(rule, FlowLaw)
     prefill_ms = model.aggregated(layout).mixed_step_ms(chunk, one)
     waited = rule.first_token_ms + rule.first_token_steps * point.tpot_ms
-    assert point.ttft_ms == pytest.approx(prefill_ms + waited)
+    assert point.ttft_ms == pytest.approx(rule.prompt * prefill_ms + waited)
 
 
 def test_the_cache_takes_time_to_transfer() -> None:
