@@ -77,7 +77,8 @@ def test_workers_priced_with_estimates_have_their_own_margin() -> None:
 def test_a_plan_of_estimates_keeps_its_bounds_with_their_margin() -> None:
     """The plan's certificate, evaluated afresh from its pools, agrees with what counted in the program."""
     sla = {**ASKED["sla"], "confidence": 0.9}
-    serving = {**ASKED["serving"], "data_mode": "hybrid"}
+    few = {"agg": {"max_batch": 8}, "prefill": {"max_batch": 1}, "decode": {"max_batch": 8}}
+    serving = {**ASKED["serving"], "data_mode": "hybrid", "search": few}
     asked = {**ASKED, "model": "openai/gpt-oss-120b", "objective": "tpot", "sla": sla, "serving": serving}
     plan = solve({**asked, "load": {"requests_per_s": 1}}, engine="both")
     assert plan.status == "optimal" and any(pool.estimated for pool in plan.pools)
